@@ -1,0 +1,241 @@
+"""Backend: which device this run uses, decided once, and everything that differs by device.
+
+The only module that imports cudf, cuml, cupy, rmm or dask_cuda. Differences are rows of the
+tables here; the rest of the code is written once, against the API that both libraries share.
+Functions that take a `Frame`, `Series` or `Array` run on either device.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+from gpu_pipeline.errors import DeviceError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+    import pyarrow as pa
+
+    from gpu_pipeline.contracts import Contract
+
+__all__ = ["Array", "Backend", "Frame", "Series"]
+
+# A pandas or a cuDF frame or series; a NumPy or a CuPy array.
+Frame: TypeAlias = "pd.DataFrame"
+Series: TypeAlias = "pd.Series[Any]"
+Array: TypeAlias = "npt.NDArray[Any]"
+DeviceName = Literal["cpu", "gpu"]
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """Where an estimator lives on one device and what it is given besides the caller's own."""
+
+    module: str
+    name: str
+    fixed: Mapping[str, Any]
+
+
+_LIBRARIES: dict[DeviceName, dict[str, str]] = {
+    "cpu": {"xp": "numpy", "frames": "pandas", "dask": "pandas"},
+    "gpu": {"xp": "cupy", "frames": "cudf", "dask": "cudf"},
+}
+_ESTIMATORS: dict[str, dict[DeviceName, Estimator]] = {
+    # One start from the caller's centres: both libraries then walk the same path.
+    "KMeans": {
+        "cpu": Estimator("sklearn.cluster", "KMeans", {"n_init": 1, "algorithm": "lloyd"}),
+        "gpu": Estimator("cuml.cluster", "KMeans", {"n_init": 1}),
+    },
+}
+# Arrow's types in the names that each frame library's astype takes; the same in both.
+_DTYPES = {
+    "string": "str",
+    "int64": "int64",
+    "float64": "float64",
+    "timestamp": "datetime64[us]",
+    "bool": "bool",
+}
+_POOL_FRACTION = 0.5  # of the device: torch shares it
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The device of a run and why it was chosen. Small, immutable, sent to workers as it is.
+
+    >>> Backend.choose("cpu").device
+    'cpu'
+    """
+
+    device: DeviceName
+    reason: str
+
+    @classmethod
+    def choose(cls, device: Literal["auto", "cpu", "gpu"] = "auto") -> Self:
+        """`auto` takes a GPU where RAPIDS and a device are there; `gpu` insists.
+
+        Raises:
+            DeviceError: a GPU was asked for and there is none, with the remedy.
+        """
+        if device == "cpu":
+            return cls("cpu", "cpu: asked for")
+        missing = _why_no_gpu()
+        if missing is None:
+            return cls("gpu", f"gpu: {_device_name()}")
+        if device == "gpu":
+            message = f"No GPU to use: {missing}. Run with --device cpu, or mend that first."
+            raise DeviceError(message)
+        return cls("cpu", f"cpu: {missing}")
+
+    @property
+    def xp(self) -> ModuleType:
+        """The array module: numpy or cupy."""
+        return import_module(_LIBRARIES[self.device]["xp"])
+
+    @property
+    def frames(self) -> ModuleType:
+        """The frame module: pandas or cudf."""
+        return import_module(_LIBRARIES[self.device]["frames"])
+
+    def estimator(self, name: str, **parameters: object) -> Any:  # noqa: ANN401
+        """A new estimator of that name, unfitted, from the library of this device."""
+        row = _ESTIMATORS[name][self.device]
+        return getattr(import_module(row.module), row.name)(**row.fixed, **parameters)
+
+    def to_host(self, values: "Array | Series") -> "Array":
+        """The values as a NumPy array; from the GPU this is a copy, on the CPU none."""
+        if self.device == "cpu":
+            import numpy as np
+
+            return np.asarray(values)
+        host: Array = import_module("cupy").asnumpy(getattr(values, "values", values))
+        return host
+
+    def to_pandas(self, frame: "Frame") -> "pd.DataFrame":
+        """The frame in host memory; on the CPU the frame itself."""
+        return frame if self.device == "cpu" else frame.to_pandas()  # type: ignore[operator]
+
+    def from_arrow(self, table: "pa.Table") -> "Frame":
+        """An Arrow table as a frame of this device."""
+        if self.device == "cpu":
+            return table.to_pandas()
+        frame: Frame = self.frames.DataFrame.from_arrow(table)
+        return frame
+
+    def from_pandas(self, frame: "pd.DataFrame") -> "Frame":
+        """A host frame as a frame of this device."""
+        return frame if self.device == "cpu" else self.frames.DataFrame.from_pandas(frame)
+
+    def read_parquet(self, paths: Sequence[str], columns: Sequence[str]) -> "Frame":
+        """The rows of the files, in order."""
+        parts = [self.frames.read_parquet(path, columns=list(columns)) for path in paths]
+        whole: Frame = parts[0] if len(parts) == 1 else self.frames.concat(parts, ignore_index=True)
+        return whole
+
+    def empty(self, contract: "Contract", columns: Sequence[str] | None = None) -> "Frame":
+        """No rows of the contract's columns, in its types: Dask's meta, made without reading."""
+        names = contract.names if columns is None else columns
+        frame: Frame = self.frames.DataFrame({n: [] for n in names}).astype(
+            {n: _DTYPES[contract[n].type] for n in names}
+        )
+        return frame
+
+    def cast(self, frame: "Frame", contract: "Contract") -> "Frame":
+        """The frame with exactly the contract's columns, in its order and types."""
+        columns = {name: _DTYPES[contract[name].type] for name in contract.names}
+        return frame[list(columns)].astype(columns)
+
+    def sha256(self, values: "Series") -> "Series":
+        """The digest of each string as 64 hexadecimal digits; null where it is null."""
+        if self.device == "gpu":
+            hashed: Series = values.hash_values("sha256")  # type: ignore[operator]
+            return hashed.where(values.notna(), None)
+        codes, unique = values.factorize()
+        digests = [hashlib.sha256(value.encode()).hexdigest() for value in unique]
+        taken = self.frames.Series([*digests, None], dtype="str").iloc[codes]
+        return taken.set_axis(values.index)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def cluster(self, *, workers: int = 0, scheduler: str = "", memory: str = "") -> Iterator[None]:
+        """Dask set up for this device while the context lasts.
+
+        Threads of this process by default (one GPU is driven from one thread), `workers`
+        processes of one device or core each, or the cluster at the `scheduler` address.
+
+        Raises:
+            DeviceError: no scheduler answers at the address.
+        """
+        import dask
+
+        settings = {
+            "dataframe.backend": _LIBRARIES[self.device]["dask"],
+            "dataframe.convert-string": False,
+            "dataframe.shuffle.method": "tasks",
+        }
+        with dask.config.set(settings):
+            if scheduler:
+                with _existing_cluster(scheduler):
+                    yield
+            elif workers:
+                with self._local_cluster(workers, memory):
+                    yield
+            else:
+                with dask.config.set(scheduler="threads" if self.device == "cpu" else "sync"):
+                    yield
+
+    @contextmanager
+    def _local_cluster(self, workers: int, memory: str) -> Iterator[None]:
+        from distributed import Client, LocalCluster
+
+        if self.device == "gpu":
+            cluster = import_module("dask_cuda").LocalCUDACluster(
+                n_workers=workers, rmm_pool_size=_POOL_FRACTION, enable_cudf_spill=True
+            )
+        else:
+            cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=memory or "auto",
+                dashboard_address=None,
+            )
+        with cluster, Client(cluster):  # type: ignore[no-untyped-call]
+            yield
+
+
+@contextmanager
+def _existing_cluster(address: str) -> Iterator[None]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, TimeoutError) as error:
+        message = f"No Dask scheduler answers at {address}: {error}"
+        raise DeviceError(message) from error
+    with client:
+        yield
+
+
+def _why_no_gpu() -> str | None:
+    """What is missing for a GPU run, or None where nothing is."""
+    absent = [name for name in ("cudf", "cupy", "cuml") if find_spec(name) is None]
+    if absent:
+        return f"{', '.join(absent)} not installed (pip install 'gpu-pipeline[gpu]')"
+    if not import_module("cupy").cuda.is_available():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        hidden = f" (CUDA_VISIBLE_DEVICES is {visible!r})" if visible is not None else ""
+        return f"no CUDA driver or device found{hidden}"
+    return None
+
+
+def _device_name() -> str:
+    runtime = import_module("cupy").cuda.runtime
+    facts = runtime.getDeviceProperties(0)
+    count = runtime.getDeviceCount()
+    gib = facts["totalGlobalMem"] / 2**30
+    version = import_module("cudf").__version__
+    return f"{count} x {facts['name'].decode()}, {gib:.0f} GiB, cuDF {version}"

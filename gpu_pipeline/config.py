@@ -1,0 +1,96 @@
+"""Settings from a file, the environment and the command line, checked and frozen."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from gpu_pipeline.errors import ConfigError
+
+__all__ = ["Config"]
+
+CONFIG_FILE = "gpu-pipeline.toml"
+
+
+class Config(BaseSettings):
+    """Every setting of the product; the only reader of the environment.
+
+    Order of precedence: arguments, ``GPU_PIPELINE_*`` variables, ``gpu-pipeline.toml`` in the
+    working directory, the defaults here.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="GPU_PIPELINE_", frozen=True, extra="forbid", toml_file=CONFIG_FILE
+    )
+
+    lake: Path = Field(Path("lake"), description="Folder of the lake.")
+    device: Literal["auto", "cpu", "gpu"] = Field("auto", description="Where frames live.")
+    workers: int = Field(0, ge=0, description="Dask worker processes; 0 is threads in this one.")
+    scheduler: str = Field("", description="Address of an existing Dask scheduler, tcp://…")
+    memory: str = Field("", description="Memory limit of one worker, such as 4GB.")
+    buckets: int = Field(16, description="Buckets of a new lake, a power of two.")
+    reporting_currency: str = Field("", description="ISO 4217 code; empty while one occurs.")
+    key: SecretStr | None = Field(None, description="Pseudonym key, 64 hex digits.")
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    segments: int = Field(0, ge=0, le=12, description="Customer segments; 0 chooses by silhouette.")
+    horizon: int = Field(28, ge=1, le=365, description="Days to forecast.")
+    text_model: Path | None = Field(None, description="Model folder; empty is the bundled one.")
+    host: str = Field("127.0.0.1", description="Address that the API binds to.")
+    port: int = Field(8000, ge=1, le=65535, description="Port of the API.")
+    api_keys: tuple[SecretStr, ...] = Field((), description="sha256 of the keys the API accepts.")
+
+    @field_validator("buckets")
+    @classmethod
+    def _is_power_of_two(cls, value: int) -> int:
+        if not 1 <= value <= 4096 or value & (value - 1):
+            message = "must be a power of two from 1 to 4096"
+            raise ValueError(message)
+        return value
+
+    @field_validator("key")
+    @classmethod
+    def _is_hex_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            digits = value.get_secret_value()
+            if len(digits) != 64 or set(digits.lower()) - set("0123456789abcdef"):
+                message = "must be 64 hexadecimal digits"
+                raise ValueError(message)
+        return value
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:  # noqa: ANN401
+        """The settings, where arguments that are None count as not given.
+
+        Raises:
+            ConfigError: a setting is malformed or unknown; every fault is listed.
+        """
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            # The value is left out: it may be a secret.
+            faults = "; ".join(
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
+            )
+            message = f"Bad settings: {faults}. See `gpu-pipeline run --help` or {CONFIG_FILE}."
+            raise ConfigError(message) from None
+        except ValueError as error:
+            message = f"{CONFIG_FILE} is not valid: {error}"
+            raise ConfigError(message) from error
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

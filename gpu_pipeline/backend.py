@@ -6,7 +6,6 @@ Functions that take a `Frame`, `Series` or `Array` run on either device.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+import numpy as np
 
 from gpu_pipeline.errors import DeviceError
 
@@ -110,21 +111,21 @@ class Backend:
     def to_host(self, values: "Array | Series") -> "Array":
         """The values as a NumPy array; from the GPU this is a copy, on the CPU none."""
         if self.device == "cpu":
-            import numpy as np
-
             return np.asarray(values)
         host: Array = import_module("cupy").asnumpy(getattr(values, "values", values))
         return host
 
     def to_pandas(self, frame: "Frame") -> "pd.DataFrame":
         """The frame in host memory; on the CPU the frame itself."""
-        return frame if self.device == "cpu" else frame.to_pandas()  # type: ignore[operator]
+        if self.device == "cpu":
+            return frame
+        host: pd.DataFrame = frame.to_pandas()  # type: ignore[operator]
+        return host
 
     def from_arrow(self, table: "pa.Table") -> "Frame":
         """An Arrow table as a frame of this device."""
-        if self.device == "cpu":
-            return table.to_pandas()
-        frame: Frame = self.frames.DataFrame.from_arrow(table)
+        gpu = self.device == "gpu"
+        frame: Frame = self.frames.DataFrame.from_arrow(table) if gpu else table.to_pandas()
         return frame
 
     def from_pandas(self, frame: "pd.DataFrame") -> "Frame":
@@ -150,15 +151,22 @@ class Backend:
         columns = {name: _DTYPES[contract[name].type] for name in contract.names}
         return frame[list(columns)].astype(columns)
 
-    def sha256(self, values: "Series") -> "Series":
-        """The digest of each string as 64 hexadecimal digits; null where it is null."""
+    def sha64(self, values: "Series", *, prefix: str = "") -> "Series":
+        """The first 64 bits of sha256(prefix ‖ value), big-endian, as int64; 0 for a null."""
         if self.device == "gpu":
-            hashed: Series = values.hash_values("sha256")  # type: ignore[operator]
-            return hashed.where(values.notna(), None)
+            digests: Any = (prefix + values).hash_values("sha256")  # type: ignore[operator]
+            high, low = digests.str.slice(0, 8).str.htoi(), digests.str.slice(8, 16).str.htoi()
+            # Two's complement by hand: a high half from 2^31 on stands for a negative number.
+            signed = (high - (high >= 2**31).astype("int64") * 2**32) * 2**32 + low
+            return signed.where(values.notna(), 0)  # type: ignore[no-any-return]
+        start = hashlib.sha256(prefix.encode())
         codes, unique = values.factorize()
-        digests = [hashlib.sha256(value.encode()).hexdigest() for value in unique]
-        taken = self.frames.Series([*digests, None], dtype="str").iloc[codes]
-        return taken.set_axis(values.index)  # type: ignore[no-any-return]
+        bits = np.zeros(len(unique) + 1, dtype=np.int64)
+        for i, value in enumerate(unique):
+            digest = start.copy()
+            digest.update(value.encode())
+            bits[i] = int.from_bytes(digest.digest()[:8], "big", signed=True)
+        return self.frames.Series(bits[codes], index=values.index)  # type: ignore[no-any-return]
 
     @contextmanager
     def cluster(self, *, workers: int = 0, scheduler: str = "", memory: str = "") -> Iterator[None]:
@@ -226,9 +234,7 @@ def _why_no_gpu() -> str | None:
     if absent:
         return f"{', '.join(absent)} not installed (pip install 'gpu-pipeline[gpu]')"
     if not import_module("cupy").cuda.is_available():
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        hidden = f" (CUDA_VISIBLE_DEVICES is {visible!r})" if visible is not None else ""
-        return f"no CUDA driver or device found{hidden}"
+        return "no CUDA driver or device found (see nvidia-smi and CUDA_VISIBLE_DEVICES)"
     return None
 
 

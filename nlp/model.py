@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
@@ -23,7 +23,7 @@ LABELS = ("negative", "neutral", "positive")
 BUNDLED = Path(__file__).parent / "weights"
 
 # The bundled card lists the digest of every other file; this pins the card.
-BUNDLED_CARD_SHA256 = ""
+BUNDLED_CARD_SHA256 = "8ad130505da6b6d75a5c4f926c833b41171f5a66e3265d45cdaa7a3ae65b7dd3"
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -82,8 +82,9 @@ class SentimentModel:
         self.device = device
         self.precision = precision
         self.tokenizer = tokenizer
-        self.module = module.to(device=device, dtype=getattr(torch, precision)).eval()
-        self._to_labels = _label_columns(module.config.id2label)
+        self.module = module
+        torch.nn.Module.to(module, device, getattr(torch, precision)).train(mode=False)
+        self._to_labels = _label_columns(module.config.id2label or {})
         self._temperature = float(self.card.get("temperature", 1.0))
 
     @property
@@ -230,7 +231,7 @@ def _special_ids(tokenizer: "Tokenizer") -> tuple[list[int], list[int]]:
     return full[:start], full[start + len(bare) :]
 
 
-def _label_columns(id2label: dict[int, str]) -> npt.NDArray[np.float64]:
+def _label_columns(id2label: Mapping[Any, str]) -> npt.NDArray[np.float64]:
     """(classes of the model, 3): which of our labels each of the model's classes counts for."""
     names = [id2label[i].lower() for i in sorted(id2label)]
     if names == ["label_0", "label_1", "label_2"]:
@@ -315,7 +316,9 @@ def _read_module(folder: Path) -> "PreTrainedModel":
         message = f"{path} is missing: pickled weights are not read, save them as safetensors."
         raise ModelError(message)
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    module = AutoModelForSequenceClassification.from_config(config)
+    module: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
+        config
+    )
     try:
         module.load_state_dict(_restored(load_file(path)))
     except (SafetensorError, RuntimeError) as error:

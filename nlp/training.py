@@ -100,7 +100,7 @@ def train(
     tokenizer.no_padding()
     tokenizer.enable_truncation(plan.longest_tokens)
     ids = [encoding.ids for encoding in tokenizer.encode_batch_fast([names[i] for i in used])]
-    module = _classifier(encoder, seed=plan.seed).to(device)
+    module = _classifier(encoder, seed=plan.seed)
     _fit(module, ids, wanted[used], plan=plan, device=device, progress=progress)
 
     tokenizer.no_truncation()
@@ -136,7 +136,7 @@ def _classifier(encoder: Path, *, seed: int) -> "PreTrainedModel":
     from transformers import AutoModelForSequenceClassification
 
     torch.manual_seed(seed)
-    return AutoModelForSequenceClassification.from_pretrained(
+    module: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
         encoder,
         local_files_only=True,
         use_safetensors=True,
@@ -145,6 +145,7 @@ def _classifier(encoder: Path, *, seed: int) -> "PreTrainedModel":
         label2id={label: i for i, label in enumerate(LABELS)},
         dtype="float32",
     )
+    return module
 
 
 def _fit(
@@ -158,6 +159,7 @@ def _fit(
 ) -> None:
     import torch
 
+    torch.nn.Module.to(module, device).train()
     rng = np.random.default_rng(plan.seed)
     counts = np.bincount(wanted, minlength=len(LABELS)).clip(min=1)
     loss_of = torch.nn.CrossEntropyLoss(
@@ -171,7 +173,6 @@ def _fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: _warm_then_linear(step, steps, plan.warmup_fraction)
     )
-    module.train()
     done = 0
     for _ in range(plan.epochs):
         for rows in _length_grouped(ids, plan.batch_size, rng):
@@ -187,7 +188,7 @@ def _fit(
             done += 1
             if progress is not None:
                 progress(done, steps, float(loss.detach()))
-    module.eval()
+    module.train(mode=False)
 
 
 def _warm_then_linear(step: int, steps: int, warmup_fraction: float) -> float:

@@ -177,8 +177,10 @@ def parsed(text: str) -> Contract:
 
 
 def _from_odcs(document: "OpenDataContractStandard") -> Contract:
+    from open_data_contract_standard.model import SchemaObject
+
     facts = _custom(document.customProperties)
-    (table,) = document.schema_ or ()
+    table = (document.schema_ or [SchemaObject()])[0]
     retention = {p.property: p.value for p in document.slaProperties or ()}["retention"]
     return Contract(
         name=document.name or "",

@@ -1,0 +1,385 @@
+"""Lake: a folder of versioned tables, the door for everyone who reads or writes them."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from gpu_pipeline.backend import Backend, Frame
+from gpu_pipeline.contracts import Contract, contract
+from gpu_pipeline.errors import LakeError
+from gpu_pipeline.privacy import fingerprint, new_key
+from gpu_pipeline.store.writer import Writer, exclusive
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+    from deltalake import DeltaTable
+
+__all__ = ["Condition", "Lake"]
+
+FORMAT = 1
+Condition = tuple[str, str, Any]
+
+_COMPARE = {
+    "==": lambda column, value: column == value,
+    "!=": lambda column, value: column != value,
+    "<": lambda column, value: column < value,
+    "<=": lambda column, value: column <= value,
+    ">": lambda column, value: column > value,
+    ">=": lambda column, value: column >= value,
+    "in": lambda column, value: column.isin(list(value)),
+}
+
+
+class Lake:
+    """Tables of one shop. Reading gives Dask frames; writing goes through `writer()`.
+
+    >>> lake = Lake("demo-lake")  # doctest: +SKIP
+    >>> lake.read("orders", where=[("line_type", "==", "return")]).head()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        backend: Backend | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Opens the lake at `path`.
+
+        `key` is the pseudonym key; without it the file `<path>.key` is read when it is needed.
+
+        Raises:
+            LakeError: there is no lake, a newer version made it, or the key is another lake's.
+        """
+        self.path = Path(path)
+        self.backend = backend if backend is not None else Backend.choose()
+        settings = _read_settings(self.path)
+        self.buckets: int = settings["buckets"]
+        self.time_zone: str = settings["time_zone"]
+        self._fingerprint: str = settings["key_fingerprint"]
+        self._given_key = key
+        self._versions: dict[str, int] = {}
+        if key is not None:
+            self._checked(key, "the key that was given")
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        buckets: int = 16,
+        backend: Backend | None = None,
+        key: str | None = None,
+    ) -> Self:
+        """A new, empty lake, or the one that is there.
+
+        Without a `key`, a fresh one is written to `<path>.key`, readable by its owner alone.
+        """
+        root = Path(path)
+        if not (root / "lake.json").is_file():
+            if root.exists() and (not root.is_dir() or any(root.iterdir())):
+                message = f"{root} is there and is no lake: give an empty or a new folder."
+                raise LakeError(message)
+            root.mkdir(parents=True, exist_ok=True)
+            root.chmod(0o700)
+            used = key if key is not None else _key_file_for_new_lake(root)
+            settings = {
+                "format": FORMAT,
+                "buckets": buckets,
+                "time_zone": "UTC",
+                "key_fingerprint": fingerprint(used),
+            }
+            _write_whole(root / "lake.json", json.dumps(settings, indent=2) + "\n")
+        return cls(root, backend=backend, key=key)
+
+    @property
+    def key(self) -> str:
+        """The pseudonym key, 64 hexadecimal digits.
+
+        Raises:
+            LakeError: it is nowhere to be found, or is not this lake's.
+        """
+        if self._given_key is not None:
+            return self._given_key
+        path = key_path(self.path)
+        if not path.is_file():
+            message = (
+                f"The pseudonym key of {self.path} is missing: put it in {path} (mode 0600) or "
+                "in the variable GPU_PIPELINE_KEY."
+            )
+            raise LakeError(message)
+        return self._checked(path.read_text().strip(), str(path))
+
+    def tables(self) -> list[str]:
+        """The tables that have been written, in order of the alphabet."""
+        return sorted(p.parent.name for p in (self.path / "tables").glob("*/_delta_log"))
+
+    def version(self, table: str) -> int | None:
+        """The version that `read` gives: the pinned or the latest one; None without the table."""
+        if table in self._versions:
+            return self._versions[table]
+        return int(self._open(table).version()) if self._exists(table) else None
+
+    def pinned(self, versions: Mapping[str, int]) -> "Lake":
+        """The same lake, where `read` gives these versions unless told another."""
+        view = Lake(self.path, backend=self.backend, key=self._given_key)
+        view._versions = {**self._versions, **versions}
+        return view
+
+    def read(
+        self,
+        table: str,
+        columns: Sequence[str] | None = None,
+        where: Sequence[Condition] | None = None,
+        version: int | None = None,
+        as_of: datetime | None = None,
+    ) -> "dd.DataFrame":
+        """The table as a Dask frame, one partition a bucket (or file, where it has no buckets).
+
+        A partition holds whole histories: all rows of its customers. `where` are conditions
+        (column, operator, value) that must all hold; buckets and months that can't fulfil them
+        are not read. `as_of` leaves out what happened later, and of an entity it keeps the
+        version that was true then.
+
+        Raises:
+            LakeError: the table or version is not there.
+            ContractError: a column is not the table's.
+        """
+        import dask
+        import dask.dataframe as dd
+
+        found = contract(table)
+        conditions = list(where or ())
+        names = list(found.names if columns is None else columns)
+        for name in [*names, *(condition[0] for condition in conditions)]:
+            found[name]  # raises for a column that is not there
+        reader = _Reader(self.backend, found, tuple(names), tuple(conditions), as_of)
+        groups = self._groups(found, conditions, version, whole=as_of is not None)
+        # Strings stay the frame library's own, as they are inside a run.
+        with dask.config.set({"dataframe.convert-string": False}):
+            frame: dd.DataFrame = dd.from_map(  # type: ignore[no-untyped-call]
+                reader,
+                groups,
+                meta=self.backend.empty(found, names),
+                enforce_metadata=False,
+                label=f"read-{table}",
+            )
+        return frame
+
+    def history(self, table: str) -> list[dict[str, Any]]:
+        """The versions of a table, newest first: version, at (UTC), operation and its note."""
+        return [
+            {
+                "version": entry["version"],
+                "at": datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+                "operation": entry["operation"],
+                **entry.get("note", {}),
+            }
+            for entry in self._open(table).history()
+        ]
+
+    def note(self, table: str) -> dict[str, Any]:
+        """What the latest commit says of itself; empty without the table."""
+        if not self._exists(table):
+            return {}
+        (entry,) = self._open(table).history(1)
+        return dict(entry.get("note", {}))
+
+    def loaded(self, table: str, transaction: str) -> bool:
+        """Whether the table has a commit of that transaction."""
+        return (
+            self._exists(table) and self._open(table).transaction_version(transaction) is not None
+        )
+
+    def rows(self, table: str) -> int:
+        """How many rows the version that `read` gives has; read from the log alone."""
+        import pyarrow as pa
+
+        if not self._exists(table):
+            return 0
+        actions = pa.table(self._open(table, self.version(table)).get_add_actions(flatten=True))
+        return int(sum(actions["num_records"].to_pylist())) if len(actions) else 0
+
+    def latest(self, table: str) -> datetime | None:
+        """The latest event time in the table, UTC without zone; read from the log alone."""
+        import pyarrow as pa
+
+        column = contract(table).event_time
+        if column is None or not self._exists(table):
+            return None
+        actions = pa.table(self._open(table, self.version(table)).get_add_actions(flatten=True))
+        if f"max.{column}" not in actions.column_names:
+            return None
+        return max((t for t in actions[f"max.{column}"].to_pylist() if t is not None), default=None)
+
+    def writer(self, *, wait_seconds: float = 10.0) -> AbstractContextManager[Writer]:
+        """The right to write, for one process at a time.
+
+        Raises:
+            LakeError: another process holds it, and still did after `wait_seconds`.
+        """
+        return exclusive(
+            self.path, buckets=self.buckets, backend=self.backend, wait_seconds=wait_seconds
+        )
+
+    def _checked(self, key: str, where: str) -> str:
+        if fingerprint(key) != self._fingerprint:
+            message = f"{where} is not the pseudonym key of {self.path}: it was made with another."
+            raise LakeError(message)
+        return key
+
+    def _exists(self, table: str) -> bool:
+        return (self.path / "tables" / table / "_delta_log").is_dir()
+
+    def _open(self, table: str, version: int | None = None) -> "DeltaTable":
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        if not self._exists(table):
+            there = ", ".join(self.tables()) or "none yet"
+            message = f"No table {table!r} in {self.path}. Tables: {there}."
+            raise LakeError(message)
+        try:
+            return DeltaTable(self.path / "tables" / table, version=version)
+        except (DeltaError, TableNotFoundError, OSError, ValueError) as error:
+            message = (
+                f"Table {table!r} of {self.path} can't be opened at version {version}: {error}"
+            )
+            raise LakeError(message) from error
+
+    def _groups(
+        self,
+        found: Contract,
+        conditions: Sequence[Condition],
+        version: int | None,
+        *,
+        whole: bool,
+    ) -> list[tuple[str, ...]]:
+        """The files of each partition, those left out that no row of can fulfil the conditions."""
+        if version is None:
+            version = self.version(found.name)
+        table = self._open(found.name, version)
+        buckets = _possible_buckets(conditions, self.buckets) if found.bucketed else None
+        months = _possible_months(conditions, found)
+        groups: dict[str, list[str]] = {}
+        for path in sorted(table.file_uris()):
+            at = dict(p.split("=") for p in Path(path).parts if "=" in p)
+            if buckets is not None and int(at["bucket"]) not in buckets:
+                continue
+            if found.by_month and not months[0] <= at["month"] <= months[1]:
+                continue
+            place = f"{int(at['bucket']):05d}" if found.bucketed else "" if whole else path
+            groups.setdefault(place, []).append(path)
+        return [tuple(groups[place]) for place in sorted(groups)] or [()]
+
+
+class _Reader:
+    """Reads one partition; small, sent to workers."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        found: Contract,
+        columns: tuple[str, ...],
+        conditions: tuple[Condition, ...],
+        as_of: datetime | None,
+    ) -> None:
+        self.backend = backend
+        self.contract = found
+        self.columns = columns
+        self.conditions = conditions
+        self.as_of = as_of
+
+    def __call__(self, paths: tuple[str, ...]) -> Frame:
+        needed = dict.fromkeys([*self.columns, *(c[0] for c in self.conditions)])
+        if self.as_of is not None:
+            needed |= dict.fromkeys([*self.contract.key, *self._time()])
+        if not paths:
+            return self.backend.empty(self.contract, self.columns)
+        frame = self.backend.read_parquet(paths, list(needed))
+        for column, operator, value in self.conditions:
+            frame = frame[_COMPARE[operator](frame[column], value)]
+        if self.as_of is not None:
+            frame = self._then(frame, self.as_of)
+        return frame[list(self.columns)].reset_index(drop=True)
+
+    def _time(self) -> list[str]:
+        return [self.contract.event_time] if self.contract.event_time else []
+
+    def _then(self, frame: Frame, as_of: datetime) -> Frame:
+        if self.contract.event_time is None:
+            return frame
+        moment = self.backend.xp.datetime64(as_of.replace(tzinfo=None))
+        frame = frame[frame[self.contract.event_time] <= moment]
+        if self.contract.kind == "event" or self.contract.event_time not in self.contract.key:
+            return frame
+        identity = [name for name in self.contract.key if name != self.contract.event_time]
+        ordered = frame.sort_values([*identity, self.contract.event_time])
+        return ordered.drop_duplicates(subset=identity, keep="last")
+
+
+def key_path(lake: Path) -> Path:
+    """Where the key of a lake lies: beside it, never inside."""
+    return lake.with_name(f"{lake.resolve().name}.key")
+
+
+def _possible_buckets(conditions: Sequence[Condition], buckets: int) -> set[int] | None:
+    possible: set[int] | None = None
+    for column, operator, value in conditions:
+        if column == "customer_key" and operator in ("==", "in"):
+            keys = [value] if operator == "==" else list(value)
+            found = {int(key) & (buckets - 1) for key in keys}
+            possible = found if possible is None else possible & found
+    return possible
+
+
+def _possible_months(conditions: Sequence[Condition], found: Contract) -> tuple[str, str]:
+    first, last = "", "~"
+    for column, operator, value in conditions:
+        if column == found.event_time and operator in ("==", "<", "<=", ">", ">="):
+            month = str(value)[:7]
+            if operator != "<" and operator != "<=":
+                first = max(first, month)
+            if operator != ">" and operator != ">=":
+                last = min(last, month)
+    return first, last
+
+
+def _read_settings(root: Path) -> dict[str, Any]:
+    try:
+        settings: dict[str, Any] = json.loads((root / "lake.json").read_text())
+    except FileNotFoundError:
+        message = f"No lake in {root}: `gpu-pipeline ingest DIR --lake {root}` makes one."
+        raise LakeError(message) from None
+    except (OSError, ValueError) as error:
+        message = f"{root / 'lake.json'} can't be read: {error}"
+        raise LakeError(message) from error
+    if settings.get("format", 0) > FORMAT:
+        message = (
+            f"The lake {root} has format {settings['format']}, this version knows {FORMAT}: "
+            "upgrade gpu-pipeline."
+        )
+        raise LakeError(message)
+    return settings
+
+
+def _key_file_for_new_lake(root: Path) -> str:
+    path = key_path(root)
+    if path.is_file():
+        return path.read_text().strip()
+    key = new_key()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key + "\n")
+    return key
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """The file with exactly this text, or as it was."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)

@@ -15,22 +15,25 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from gpu_pipeline.errors import DeviceError
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-    import pandas as pd
     import pyarrow as pa
 
     from gpu_pipeline.contracts import Contract
 
-__all__ = ["Array", "Backend", "Frame", "Series"]
+__all__ = [Array, "Backend", Frame, Series]
 
 # A pandas or a cuDF frame or series; a NumPy or a CuPy array.
-Frame: TypeAlias = "pd.DataFrame"
-Series: TypeAlias = "pd.Series[Any]"
-Array: TypeAlias = "npt.NDArray[Any]"
+Frame: TypeAlias = pd.DataFrame
+Array: TypeAlias = npt.NDArray[Any]
+if TYPE_CHECKING:
+    Series: TypeAlias = pd.Series[Any]
+else:
+    Series = pd.Series
 DeviceName = Literal["cpu", "gpu"]
 
 
@@ -108,37 +111,37 @@ class Backend:
         row = _ESTIMATORS[name][self.device]
         return getattr(import_module(row.module), row.name)(**row.fixed, **parameters)
 
-    def to_host(self, values: "Array | Series") -> "Array":
+    def to_host(self, values: Array | Series) -> Array:
         """The values as a NumPy array; from the GPU this is a copy, on the CPU none."""
         if self.device == "cpu":
             return np.asarray(values)
         host: Array = import_module("cupy").asnumpy(getattr(values, "values", values))
         return host
 
-    def to_pandas(self, frame: "Frame") -> "pd.DataFrame":
+    def to_pandas(self, frame: Frame) -> "pd.DataFrame":
         """The frame in host memory; on the CPU the frame itself."""
         if self.device == "cpu":
             return frame
         host: pd.DataFrame = frame.to_pandas()  # type: ignore[operator]
         return host
 
-    def from_arrow(self, table: "pa.Table") -> "Frame":
+    def from_arrow(self, table: "pa.Table") -> Frame:
         """An Arrow table as a frame of this device."""
         gpu = self.device == "gpu"
         frame: Frame = self.frames.DataFrame.from_arrow(table) if gpu else table.to_pandas()
         return frame
 
-    def from_pandas(self, frame: "pd.DataFrame") -> "Frame":
+    def from_pandas(self, frame: "pd.DataFrame") -> Frame:
         """A host frame as a frame of this device."""
         return frame if self.device == "cpu" else self.frames.DataFrame.from_pandas(frame)
 
-    def read_parquet(self, paths: Sequence[str], columns: Sequence[str]) -> "Frame":
+    def read_parquet(self, paths: Sequence[str], columns: Sequence[str]) -> Frame:
         """The rows of the files, in order."""
         parts = [self.frames.read_parquet(path, columns=list(columns)) for path in paths]
         whole: Frame = parts[0] if len(parts) == 1 else self.frames.concat(parts, ignore_index=True)
         return whole
 
-    def empty(self, contract: "Contract", columns: Sequence[str] | None = None) -> "Frame":
+    def empty(self, contract: "Contract", columns: Sequence[str] | None = None) -> Frame:
         """No rows of the contract's columns, in its types: Dask's meta, made without reading."""
         names = contract.names if columns is None else columns
         frame: Frame = self.frames.DataFrame({n: [] for n in names}).astype(
@@ -146,19 +149,20 @@ class Backend:
         )
         return frame
 
-    def cast(self, frame: "Frame", contract: "Contract") -> "Frame":
+    def cast(self, frame: Frame, contract: "Contract") -> Frame:
         """The frame with exactly the contract's columns, in its order and types."""
         columns = {name: _DTYPES[contract[name].type] for name in contract.names}
         return frame[list(columns)].astype(columns)
 
-    def sha64(self, values: "Series", *, prefix: str = "") -> "Series":
+    def sha64(self, values: Series, *, prefix: str = "") -> Series:
         """The first 64 bits of sha256(prefix ‖ value), big-endian, as int64; 0 for a null."""
         if self.device == "gpu":
-            digests: Any = (prefix + values).hash_values("sha256")  # type: ignore[operator]
+            prefixed: Any = prefix + values
+            digests = prefixed.hash_values("sha256")
             high, low = digests.str.slice(0, 8).str.htoi(), digests.str.slice(8, 16).str.htoi()
             # Two's complement by hand: a high half from 2^31 on stands for a negative number.
             signed = (high - (high >= 2**31).astype("int64") * 2**32) * 2**32 + low
-            return signed.where(values.notna(), 0)  # type: ignore[no-any-return]
+            return signed.where(values.notna(), 0)
         start = hashlib.sha256(prefix.encode())
         codes, unique = values.factorize()
         bits = np.zeros(len(unique) + 1, dtype=np.int64)
@@ -166,7 +170,33 @@ class Backend:
             digest = start.copy()
             digest.update(value.encode())
             bits[i] = int.from_bytes(digest.digest()[:8], "big", signed=True)
-        return self.frames.Series(bits[codes], index=values.index)  # type: ignore[no-any-return]
+        return self.frames.Series(bits[codes], index=values.index)
+
+    def as_bits(self, values: Series) -> Array:
+        """Numbers, truth values or times as int64, floats bit by bit; for hashing and sorting."""
+        array: Any = values.values
+        return array.astype("int64") if array.dtype.kind == "b" else array.view("int64")
+
+    def to_times(self, values: Series, *, time_zone: str = "UTC") -> Series:
+        """ISO 8601 texts (or times) as UTC without zone, in microseconds; null where not a time.
+
+        A text without an offset is local time of `time_zone`; in the hour that a clock change
+        repeats or skips, the offset of two hours before counts.
+        """
+        if values.dtype.kind not in "OUT" and str(values.dtype) not in ("str", "string"):
+            times: Series = values.astype("datetime64[us]")
+            return times if time_zone == "UTC" else _to_utc(times, time_zone)
+        if self.device == "cpu":
+            text = values.where(values.str.slice(0, 4).str.isdigit(), None)
+            read = self.frames.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+            times = read.dt.tz_localize(None).astype("datetime64[us]")
+        else:
+            text = values.str.replace("T", " ", regex=False).str.replace("Z", "", regex=False)
+            times = self.frames.to_datetime(text, errors="coerce").astype("datetime64[us]")
+        if time_zone == "UTC":
+            return times
+        zoned = values.str.contains(r"(?:Z|[+\-]\d\d:?\d\d)$", regex=True).fillna(value=False)
+        return times.where(zoned.astype("bool"), _to_utc(times, time_zone))
 
     @contextmanager
     def cluster(self, *, workers: int = 0, scheduler: str = "", memory: str = "") -> Iterator[None]:
@@ -205,14 +235,25 @@ class Backend:
                 n_workers=workers, rmm_pool_size=_POOL_FRACTION, enable_cudf_spill=True
             )
         else:
-            cluster = LocalCluster(  # type: ignore[no-untyped-call]
+            cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
                 memory_limit=memory or "auto",
                 dashboard_address=None,
             )
-        with cluster, Client(cluster):  # type: ignore[no-untyped-call]
+        with cluster, Client(cluster):
             yield
+
+
+def _to_utc(times: Series, time_zone: str) -> Series:
+    two_hours = np.timedelta64(2, "h")
+    here, before = (
+        t.dt.tz_localize(time_zone, ambiguous="NaT", nonexistent="NaT")
+        .dt.tz_convert("UTC")
+        .dt.tz_localize(None)
+        for t in (times, times - two_hours)
+    )
+    return here.fillna(before + two_hours)
 
 
 @contextmanager
@@ -220,7 +261,7 @@ def _existing_cluster(address: str) -> Iterator[None]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]
+        client = Client(address, timeout="10s")
     except (OSError, ValueError, TimeoutError) as error:
         message = f"No Dask scheduler answers at {address}: {error}"
         raise DeviceError(message) from error

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel
 
-__all__ = ["BUNDLED", "LABELS", "ModelError", "SentimentModel"]
+__all__ = ["BUNDLED", "LABELS", "ModelError", "SentimentModel", "version_of"]
 
 LABELS = ("negative", "neutral", "positive")
 BUNDLED = Path(__file__).parent / "weights"
@@ -42,12 +42,23 @@ _COLUMN_OF_LABEL = {
     "4 stars": 2,
     "5 stars": 2,
 }
+VERSION_DIGITS = 12
+_WEIGHTS = "model.safetensors"
 _SPECIAL_TOKENS_PER_WINDOW = 2
 _TOKENS_PER_BATCH = {"cpu": 2048, "cuda": 65536}
 
 
 class ModelError(ValueError):
     """A model folder that can't be used; the message says which, why, and what to do."""
+
+
+def version_of(path: str | os.PathLike[str] | None = None) -> str:
+    """The `version` of the model in a folder, without loading it.
+
+    Raises:
+        ModelError: there are no weights.
+    """
+    return _weights_digest(BUNDLED if path is None else Path(path))[:VERSION_DIGITS]
 
 
 class Window(NamedTuple):
@@ -90,8 +101,8 @@ class SentimentModel:
     @property
     def version(self) -> str:
         """A name for exactly these weights: the start of their digest."""
-        digest: str = self.card.get("files", {}).get("model.safetensors", "unpinned")
-        return digest[:12]
+        digest: str = self.card.get("files", {}).get(_WEIGHTS, "unsaved")
+        return digest[:VERSION_DIGITS]
 
     @classmethod
     def load(
@@ -119,6 +130,8 @@ class SentimentModel:
             )
             raise ModelError(message)
         card = _checked_card(folder, pinned=BUNDLED_CARD_SHA256 if path is None else None)
+        if "files" not in card:
+            card["files"] = {_WEIGHTS: _weights_digest(folder)}
         chosen = _available_device(device)
         return cls(
             _read_module(folder),
@@ -143,7 +156,7 @@ class SentimentModel:
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
         self.tokenizer.save(str(target / "tokenizer.json"))
-        files = ("config.json", "model.safetensors", "tokenizer.json")
+        files = ("config.json", _WEIGHTS, "tokenizer.json")
         card = {**self.card, **facts, "files": {name: _sha256(target / name) for name in files}}
         (target / "card.json").write_text(json.dumps(card, indent=2) + "\n")
         self.card = card
@@ -288,6 +301,14 @@ def _checked_card(folder: Path, *, pinned: str | None) -> dict[str, Any]:
     return card
 
 
+def _weights_digest(folder: Path) -> str:
+    weights = folder / _WEIGHTS
+    if not weights.is_file():
+        message = f"{weights} is missing: pickled weights are not read, save them as safetensors."
+        raise ModelError(message)
+    return _sha256(weights)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -311,10 +332,7 @@ def _read_module(folder: Path) -> "PreTrainedModel":
     from safetensors.torch import load_file
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    path = folder / "model.safetensors"
-    if not path.is_file():
-        message = f"{path} is missing: pickled weights are not read, save them as safetensors."
-        raise ModelError(message)
+    path = folder / _WEIGHTS
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     module: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
         config

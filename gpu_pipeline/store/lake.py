@@ -161,7 +161,7 @@ class Lake:
         groups = self._groups(found, conditions, version, whole=as_of is not None)
         # Strings stay the frame library's own, as they are inside a run.
         with dask.config.set({"dataframe.convert-string": False}):
-            frame: dd.DataFrame = dd.from_map(  # type: ignore[no-untyped-call]
+            frame: dd.DataFrame = dd.from_map(
                 reader,
                 groups,
                 meta=self.backend.empty(found, names),
@@ -169,6 +169,14 @@ class Lake:
                 label=f"read-{table}",
             )
         return frame
+
+    def read_bucket(self, table: str, bucket: int | None, where: Sequence[Condition] = ()) -> Frame:
+        """One bucket (of a table without buckets, all rows) at once, as a frame of the device."""
+        found = contract(table)
+        reader = _Reader(self.backend, found, found.names, tuple(where), None)
+        groups = self._groups(found, where, None, whole=True)
+        mine = [g for g in groups if bucket is None or any(f"bucket={bucket}/" in p for p in g)]
+        return reader(mine[0] if mine else ())
 
     def history(self, table: str) -> list[dict[str, Any]]:
         """The versions of a table, newest first: version, at (UTC), operation and its note."""

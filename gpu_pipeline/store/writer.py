@@ -1,6 +1,7 @@
 """Writer: the one process that may change a lake, and what it commits."""
 
 import fcntl
+import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,13 +48,20 @@ class Writer:
             number = self._written
         return f"part-{number:05d}-{self.id}"
 
-    def write(self, frame: "Frame", contract: "Contract") -> list[Part]:
-        """The rows as parts, not yet committed."""
+    @property
+    def staging(self) -> Path:
+        """A folder for work in progress; gone when the writer closes, or with the next one."""
+        return self.root / "staging" / self.id
+
+    def write(
+        self, frame: "Frame", contract: "Contract", *, number: int | None = None
+    ) -> list[Part]:
+        """The rows as parts, not yet committed; `number` tells parts of parallel calls apart."""
         return write_parts(
             frame,
             contract,
             folder=self.folder(contract.name),
-            name=self.part_name(),
+            name=self.part_name(number),
             buckets=self.buckets,
             backend=self.backend,
         )
@@ -64,18 +72,19 @@ class Writer:
         parts: Sequence[Part],
         *,
         overwrite: bool = False,
-        transaction: str | None = None,
+        transactions: Sequence[str] = (),
         note: Mapping[str, Any] | None = None,
     ) -> int:
         """Makes the parts the table's next version, at once or not at all; returns the version.
 
-        `overwrite` replaces all rows. A `transaction` is applied once: where the table has it
-        already, nothing is committed. `note` is kept with the version (see `Lake.history`).
+        `overwrite` replaces all rows. Where the table has every one of `transactions` already,
+        nothing is committed. `note` is kept with the version (see `Lake.history`).
         """
         from deltalake import CommitProperties, Transaction
 
         table = self._table(contract)
-        if transaction is not None and table.transaction_version(transaction) is not None:
+        new = [name for name in transactions if table.transaction_version(name) is None]
+        if transactions and not new:
             return int(table.version())
         table.create_write_transaction(
             [_add_action(part, contract) for part in parts],
@@ -84,7 +93,7 @@ class Writer:
             partition_columns(contract),
             commit_properties=CommitProperties(
                 custom_metadata={"note": dict(note or {})},
-                app_transactions=[Transaction(transaction, 1)] if transaction else None,
+                app_transactions=[Transaction(name, 1) for name in new],
             ),
         )
         return int(self._table(contract).version())
@@ -151,6 +160,7 @@ def _remove_leftovers(root: Path) -> None:
             for path in written:
                 if path.name not in logged:
                     path.unlink()
+        shutil.rmtree(root / "staging" / marker.name, ignore_errors=True)
         marker.unlink()
 
 

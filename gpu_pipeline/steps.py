@@ -1,0 +1,292 @@
+"""The steps of the product: what each reads, what it writes, and how."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from gpu_pipeline.backend import Frame
+from gpu_pipeline.config import Config
+from gpu_pipeline.contracts import contract
+from gpu_pipeline.errors import PipelineError
+from gpu_pipeline.features import customer_features
+from gpu_pipeline.forecasting.demand import combined_demand, daily_demand, forecast_demand
+from gpu_pipeline.orders import LINE_COLUMNS, settled
+from gpu_pipeline.pipeline import Step, Work
+from gpu_pipeline.publish import Snapshot, current_version, write_snapshot
+from gpu_pipeline.segmentation import SegmentModel, segment_profiles
+from gpu_pipeline.store import Lake
+from nlp import SentimentModel
+from nlp.model import version_of
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+
+__all__ = ["STEPS", "TEXT_SOURCES"]
+
+TEXT_SOURCES = ("reviews", "feedback", "social", "support")
+SERVING = "serving"
+
+
+def _features(work: Work) -> None:
+    lines = work.read("orders", LINE_COLUMNS)
+    table = lines.map_partitions(
+        customer_features, work.as_of, work.lake.backend, meta=_meta(work, "customer_features")
+    )
+    work.replace("customer_features", table)
+
+
+def _segments(work: Work) -> None:
+    """Fits on one device, on all customers' few numbers; assigns bucket by bucket."""
+    backend = work.lake.backend
+    features: Frame = work.read("customer_features").compute()
+    _one_currency(features)
+    model = SegmentModel(
+        n_segments=work.config.segments, seed=work.config.seed, backend=backend
+    ).fit(features)
+    labelled = model.assign(features)
+    host = backend.to_pandas(features)
+    profiles = segment_profiles(host, backend.to_pandas(labelled))
+    names = dict(zip(profiles["segment"], profiles["name"], strict=True))
+    work.facts.update(
+        customers=len(host),
+        segments=len(profiles),
+        inertia=model.inertia_,
+        names=list(names.values()),
+    )
+    model.save(
+        work.lake.path / "models" / "segments" / work.run_id,
+        card={
+            "run": work.run_id,
+            "device": backend.reason,
+            "as_of": work.as_of.isoformat(),
+            "customer_features": work.lake.version("customer_features"),
+            "customers": len(host),
+        },
+    )
+    named = labelled.assign(name=labelled["segment"].map(names), as_of=features["as_of"])
+    work.replace("customer_segments", named)
+    work.replace("segment_profiles", backend.from_pandas(profiles))
+
+
+def _demand(work: Work) -> None:
+    lines: dd.DataFrame = work.read("orders", LINE_COLUMNS)
+    daily = lines.map_partitions(
+        _settled_demand, work.lake.backend, meta=_meta(work, "demand_daily")
+    )
+    work.replace("demand_daily", combined_demand(daily.compute()))
+
+
+def _settled_demand(lines: Frame, backend: "object") -> Frame:
+    return daily_demand(settled(lines, backend))  # type: ignore[arg-type]
+
+
+def _forecast(work: Work) -> None:
+    demand = work.read("demand_daily").compute()
+    _one_currency(demand)
+    backend = work.lake.backend
+    table = forecast_demand(demand, as_of=work.as_of, horizon=work.config.horizon, backend=backend)
+    chosen = table.drop_duplicates("product_id")
+    work.facts.update(
+        products=len(chosen),
+        models=chosen["model"].value_counts().to_dict(),
+        error=float(chosen["error"].sum()),
+        naive_error=float(chosen["naive_error"].sum()),
+    )
+    work.replace("demand_forecast", backend.from_pandas(table))
+
+
+def _text_sentiment(work: Work) -> None:
+    """Scores the texts that this model has not scored; all of them when the model changed."""
+    version = version_of(work.config.text_model)
+    before = work.lake.note("text_sentiment")
+    overwrite = before.get("model_version") != version
+    model: SentimentModel | None = None
+    parts, scored = [], 0
+    for source in TEXT_SOURCES:
+        if not work.has(source):
+            continue
+        for bucket in range(work.lake.buckets):
+            texts = _unscored(work, source, bucket, everything=overwrite)
+            if not len(texts):
+                continue
+            model = model or SentimentModel.load(work.config.text_model)
+            rows = work.lake.backend.from_pandas(_scored(texts, source, model))
+            parts += work.writer.write(rows, contract("text_sentiment"))
+            scored += len(texts)
+    work.facts.update(model_version=version, scored=scored)
+    work.commit("text_sentiment", parts, overwrite=overwrite)
+
+
+def _unscored(work: Work, source: str, bucket: int, *, everything: bool) -> pd.DataFrame:
+    found = contract(source)
+    frame = work.lake.backend.to_pandas(
+        work.lake.read_bucket(source, bucket, [(found.event_time or "", "<=", _moment(work.as_of))])
+    )
+    if everything or not work.has("text_sentiment"):
+        return frame
+    done = work.lake.read_bucket("text_sentiment", bucket, [("source", "==", source)])
+    return frame[~frame[found.key[0]].isin(work.lake.backend.to_host(done["text_id"]))]
+
+
+def _scored(texts: pd.DataFrame, source: str, model: SentimentModel) -> pd.DataFrame:
+    found = contract(source)
+    scores = model.score(texts["text"].tolist()).astype("float64")
+    return pd.DataFrame(
+        {
+            "source": source,
+            "text_id": texts[found.key[0]],
+            "customer_key": texts["customer_key"],
+            "key_kind": texts["key_kind"],
+            "created_at": texts[found.event_time],
+            "product_id": texts["product_id"],
+            **{label: scores[:, i] for i, label in enumerate(model.labels)},
+            "label": [model.labels[i] for i in scores.argmax(axis=1)],
+            "model_version": model.version,
+        }
+    )
+
+
+def _publish(work: Work) -> None:
+    served = ("customer_features", "customer_segments", "segment_profiles", "demand_forecast")
+    tables = {name: _chunks(work, name) for name in served if work.has(name)}
+    tables["product_names"] = iter([_product_names(work)])
+    if work.has("text_sentiment"):
+        tables["product_sentiment"] = iter([_product_sentiment(work)])
+    versions = {name: work.lake.version(name) for name in work.lake.tables()}
+    path = write_snapshot(
+        work.lake.path / SERVING,
+        tables,
+        facts={
+            "run_id": work.run_id,
+            "as_of": work.as_of.isoformat(),
+            "made_at": datetime.now(UTC).isoformat(),
+            "data_versions": json.dumps(versions),
+            "model_version": version_of(work.config.text_model),
+            "fingerprint": work.fingerprint,
+        },
+    )
+    work.facts.update(snapshot=path.stem)
+
+
+def _chunks(work: Work, table: str) -> Iterator[pd.DataFrame]:
+    frame = work.read(table)
+    for i in range(frame.npartitions):
+        yield work.lake.backend.to_pandas(frame.partitions[i].compute())
+
+
+def _product_names(work: Work) -> pd.DataFrame:
+    """product_id and name: as in the catalogue, else as last printed on an order line."""
+    to_pandas = work.lake.backend.to_pandas
+    found = []
+    if work.has("orders"):
+        columns = ["product_id", "product_name", "ordered_at", "line_type"]
+        lines = work.read("orders", columns).map_partitions(_latest_names)
+        last = to_pandas(lines.compute()).sort_values(["ordered_at", "name"])
+        found.append(last[["product_id", "name"]])
+    if work.has("products"):
+        found.append(to_pandas(work.read("products", ["product_id", "name"]).compute()))
+    names = pd.concat(found).drop_duplicates("product_id", keep="last")
+    names["name"] = names["name"].where(names["name"].notna(), names["product_id"])
+    return names.reset_index(drop=True)
+
+
+def _latest_names(lines: Frame) -> Frame:
+    """The last name of each product on its sales; null where none was printed."""
+    sold = lines[lines["line_type"] == "sale"].rename(columns={"product_name": "name"})
+    ordered = sold.sort_values(["ordered_at", "name"], na_position="first")
+    last = ordered.drop_duplicates(subset=["product_id"], keep="last")
+    return last[["product_id", "name", "ordered_at"]]
+
+
+def _product_sentiment(work: Work) -> pd.DataFrame:
+    """Texts about each product, and how many of them sound which way."""
+    frame = work.read("text_sentiment", ["product_id", "label"]).compute()
+    host = work.lake.backend.to_pandas(frame).dropna()
+    counts = pd.crosstab(host["product_id"], host["label"])
+    counts = counts.reindex(columns=list(SentimentModel.labels), fill_value=0).astype("int64")
+    table = counts.assign(texts=counts.sum(axis=1)).reset_index()
+    return table[["product_id", "texts", *SentimentModel.labels]].rename_axis(columns=None)
+
+
+def _one_currency(frame: Frame) -> None:
+    """Amounts of different currencies are never added."""
+    found = sorted(frame["currency"].drop_duplicates().to_numpy().tolist())
+    if len(found) > 1:
+        message = (
+            f"Orders are in {', '.join(found)}: amounts of different currencies are not added. "
+            "Convert them to one currency before they are loaded."
+        )
+        raise PipelineError(message)
+
+
+def _meta(work: Work, table: str) -> Frame:
+    return work.lake.backend.empty(contract(table))
+
+
+def _moment(as_of: datetime) -> "pd.Timestamp":
+    return pd.Timestamp(as_of).to_datetime64()  # type: ignore[return-value]
+
+
+def _published(lake: Lake) -> str | None:
+    folder = lake.path / SERVING
+    if current_version(folder) is None:
+        return None
+    snapshot = Snapshot.open(folder)
+    try:
+        return snapshot.facts.get("fingerprint")
+    finally:
+        snapshot.close()
+
+
+def _text_model(config: Config) -> str:
+    return version_of(config.text_model)
+
+
+STEPS = (
+    Step(
+        name="features",
+        reads=("orders",),
+        writes=("customer_features",),
+        run=_features,
+    ),
+    Step(
+        name="segments",
+        reads=("customer_features",),
+        writes=("customer_segments", "segment_profiles"),
+        run=_segments,
+        settings=("segments", "seed"),
+    ),
+    Step(name="demand", reads=("orders",), writes=("demand_daily",), run=_demand),
+    Step(
+        name="forecast",
+        reads=("demand_daily",),
+        writes=("demand_forecast",),
+        run=_forecast,
+        settings=("horizon",),
+    ),
+    Step(
+        name="sentiment",
+        reads=TEXT_SOURCES,
+        writes=("text_sentiment",),
+        run=_text_sentiment,
+        state=_text_model,
+    ),
+    Step(
+        name="publish",
+        reads=(
+            "customer_features",
+            "customer_segments",
+            "segment_profiles",
+            "demand_forecast",
+            "text_sentiment",
+            "orders",
+            "products",
+        ),
+        writes=(),
+        run=_publish,
+        current=_published,
+    ),
+)

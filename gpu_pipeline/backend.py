@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gpu_pipeline.contracts import Contract
 
-__all__ = [Array, "Backend", Frame, Series]
+__all__ = ["Array", "Backend", "Frame", "Series"]
 
 # A pandas or a cuDF frame or series; a NumPy or a CuPy array.
 Frame: TypeAlias = pd.DataFrame

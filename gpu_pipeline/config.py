@@ -1,5 +1,7 @@
 """Settings from a file, the environment and the command line, checked and frozen."""
 
+import json
+import os
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -16,6 +18,7 @@ from gpu_pipeline.errors import ConfigError
 __all__ = ["Config"]
 
 CONFIG_FILE = "gpu-pipeline.toml"
+ENV_PREFIX = "GPU_PIPELINE_"
 
 
 class Config(BaseSettings):
@@ -26,7 +29,7 @@ class Config(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="GPU_PIPELINE_", frozen=True, extra="forbid", toml_file=CONFIG_FILE
+        env_prefix=ENV_PREFIX, frozen=True, extra="forbid", toml_file=CONFIG_FILE
     )
 
     lake: Path = Field(Path("lake"), description="Folder of the lake.")
@@ -38,7 +41,7 @@ class Config(BaseSettings):
     reporting_currency: str = Field("", description="ISO 4217 code; empty while one occurs.")
     key: SecretStr | None = Field(None, description="Pseudonym key, 64 hex digits.")
     seed: int = Field(0, ge=0, description="Seed of everything random.")
-    segments: int = Field(0, ge=0, le=12, description="Customer segments; 0 chooses by silhouette.")
+    segments: int = Field(5, ge=0, le=12, description="Customer segments; 0 chooses by silhouette.")
     horizon: int = Field(28, ge=1, le=365, description="Days to forecast.")
     text_model: Path | None = Field(None, description="Model folder; empty is the bundled one.")
     host: str = Field("127.0.0.1", description="Address that the API binds to.")
@@ -83,6 +86,11 @@ class Config(BaseSettings):
             message = f"{CONFIG_FILE} is not valid: {error}"
             raise ConfigError(message) from error
 
+    def export(self) -> None:
+        """Puts what was set into the environment, for processes that this one starts."""
+        for name in self.model_fields_set:
+            os.environ[f"{ENV_PREFIX}{name.upper()}"] = _as_text(getattr(self, name))
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -94,3 +102,11 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple):
+        return json.dumps([_as_text(item) for item in value])
+    return "" if value is None else str(value)

@@ -1,22 +1,23 @@
 """Publishing: a run's results as one read-only SQLite file, swapped in atomically.
 
-    folder/snapshots/000007.sqlite    a snapshot, never changed once it has this name
-    folder/current                    symlink to the snapshot that is served
+folder/snapshots/000007.sqlite    a snapshot, never changed once it has this name
+folder/current                    symlink to the snapshot that is served
 """
 
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from queue import LifoQueue
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from gpu_pipeline.contracts import Column, contract
+from gpu_pipeline.contracts import Column, ColumnType, contract
 from gpu_pipeline.errors import ContractError, LakeError
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["Snapshot", "current_version", "served_tables", "write_snapshot"]
 
 KEPT_SNAPSHOTS = 3
-FACTS = ("run_id", "as_of", "made_at", "data_versions", "model_version")
+FACTS = ("run_id", "as_of", "made_at", "data_versions", "model_version", "fingerprint")
+_MOMENTS = ("as_of", "made_at")
 
 _POINTER, _NEW_POINTER, _LOCK = "current", "current.new", "publish.lock"
 _FINISHED, _BUILDING = ".sqlite", ".building"
-_LAYOUT_VERSION = 1
+_LAYOUT = 1
 _ROWS_PER_INSERT = 20_000
-_READERS = 4
 
 _SQL_TYPES = {
     "string": "TEXT",
@@ -49,10 +50,11 @@ _DTYPES = {
 }
 
 # Run once the tables are filled. Search compares case-folded names: SQLite folds only ASCII.
-_DERIVED = """
-CREATE TABLE product_search (product_id TEXT PRIMARY KEY, folded TEXT NOT NULL) WITHOUT ROWID;
-INSERT INTO product_search SELECT product_id, casefold(name) FROM product_names ORDER BY product_id;
-"""
+_DERIVED = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE product_search (product_id TEXT PRIMARY KEY, folded TEXT NOT NULL) WITHOUT ROWID",
+    "INSERT INTO product_search SELECT product_id, casefold(name) FROM product_names",
+)
 
 _CUSTOMER = """
 SELECT f.*, s.segment, s.name AS segment_name, s.distance
@@ -107,9 +109,7 @@ class _Table:
         if list(frame.columns) != self.names:
             return [f"the columns are {list(frame.columns)}, needed are {self.names}"]
         return [
-            fault
-            for column in self.columns
-            for fault in _column_faults(column, frame[column.name])
+            fault for column in self.columns for fault in _column_faults(column, frame[column.name])
         ]
 
 
@@ -129,7 +129,8 @@ def write_snapshot(
     Args:
         tables: frames of each table, chunk by chunk, with exactly the columns, order and types
             that `served_tables` and the contracts name; a table left out is published empty.
-        facts: `FACTS`, all of them, as text; they go with every answer.
+        facts: `FACTS`, all of them, as text; `as_of` and `made_at` in ISO 8601, UTC where they
+            name no zone. Answers carry them.
 
     A reader sees the last snapshot until the new one is whole and on disk, whatever happens
     here. The last `KEPT_SNAPSHOTS` stay; what a killed writer left goes with the next call.
@@ -139,6 +140,220 @@ def write_snapshot(
         LakeError: another process is publishing, or the disk refuses.
     """
     _check_names(tables, facts)
+    facts = {**facts, **{name: _utc(facts[name], name) for name in _MOMENTS}}
+    try:
+        return _write(folder, tables, facts)
+    except (OSError, sqlite3.OperationalError) as error:
+        message = f"Can't publish in {folder}: {error}. What was served before still is."
+        raise LakeError(message) from error
+
+
+def current_version(folder: Path) -> str | None:
+    """The version of the snapshot that is served from `folder`; None before the first.
+
+    Raises:
+        LakeError: the pointer is there and is none.
+    """
+    pointer = folder / _POINTER
+    try:
+        return pointer.readlink().stem
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        message = f"{pointer} is no pointer to a snapshot ({error.strerror}): remove it."
+        raise LakeError(message) from error
+
+
+class Snapshot:
+    """One published set of results, read-only and usable from several threads.
+
+    Rows come as dicts of the table's columns; times are ISO 8601 text in UTC.
+
+    >>> snapshot = Snapshot.open(Path("lake/serving"))  # doctest: +SKIP
+    >>> snapshot.forecast("85123A")[0]["p90"]  # doctest: +SKIP
+    21.4
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.version = path.stem
+        # A search reads every name; lookups by key, a few microseconds each, don't wait for it.
+        self._lookups = _Reader(path)
+        self._searches = _Reader(path)
+        self.facts = {row["name"]: row["value"] for row in self._lookups.rows("SELECT * FROM meta")}
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """The snapshot that is served from `folder`.
+
+        Raises:
+            LakeError: nothing is published there, or it can't be read.
+        """
+        version = current_version(folder)
+        if version is None:
+            message = f"Nothing is published in {folder} yet: run `gpu-pipeline run`."
+            raise LakeError(message)
+        return cls(folder / "snapshots" / f"{version}{_FINISHED}")
+
+    def close(self) -> None:
+        """Closes the file, once every query that is under way has ended."""
+        self._lookups.close()
+        self._searches.close()
+
+    def customer(self, key: int) -> dict[str, Any] | None:
+        """Features of one customer with `segment`, `segment_name` and `distance`, if known."""
+        return self._row(_CUSTOMER, key)
+
+    def segments(self) -> list[dict[str, Any]]:
+        """The segment profiles, in order of their number."""
+        return self._lookups.rows(_SEGMENTS)
+
+    def product(self, product_id: str) -> dict[str, Any] | None:
+        """Name and text counts (None where nobody wrote) of one product, if known."""
+        return self._row(_PRODUCT, product_id)
+
+    def forecast(self, product_id: str) -> list[dict[str, Any]]:
+        """Forecast of one product, day by day; empty where there is none."""
+        return self._lookups.rows(_FORECAST, product_id)
+
+    def products(
+        self, search: str = "", *, after: str = "", limit: int = 50
+    ) -> list[dict[str, Any]]:
+        """At most `limit` products whose name contains `search` in any case, by product_id.
+
+        `after` is the last product_id of the page before.
+        """
+        return self._searches.rows(_PRODUCTS, after, search.casefold(), limit)
+
+    def _row(self, query: str, *values: object) -> dict[str, Any] | None:
+        rows = self._lookups.rows(query, *values)
+        return rows[0] if rows else None
+
+
+class _Reader:
+    """One connection that threads take in turn: under the interpreter's lock more buy nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turn = threading.Lock()
+        with self._faults_named():
+            # Opened at once: the file stays readable after it is removed.
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+        self._connection.row_factory = sqlite3.Row
+        try:
+            self._check_layout()
+        except LakeError:
+            self.close()
+            raise
+
+    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        with self._turn, self._faults_named():
+            return [dict(row) for row in self._connection.execute(query, values)]
+
+    def close(self) -> None:
+        with self._turn:
+            self._connection.close()
+
+    def _check_layout(self) -> None:
+        (found,) = self.rows("PRAGMA user_version")
+        if found["user_version"] != _LAYOUT:
+            message = (
+                f"{self._path} has layout {found['user_version']}, this version reads "
+                f"{_LAYOUT}: publish again with `gpu-pipeline run`."
+            )
+            raise LakeError(message)
+
+    @contextmanager
+    def _faults_named(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            message = f"{self._path} can't be read ({error}): run `gpu-pipeline run` to publish."
+            raise LakeError(message) from error
+
+
+def _tables() -> list[_Table]:
+    contracts = ("customer_features", "customer_segments", "segment_profiles", "demand_forecast")
+    return [_Table(name, contract(name).columns, contract(name).key) for name in contracts] + [
+        _PRODUCT_NAMES,
+        _PRODUCT_SENTIMENT,
+    ]
+
+
+def _column(name: str, kind: ColumnType, description: str) -> Column:
+    return Column(name=name, type=kind, description=description, required=True)
+
+
+_PRODUCT_NAMES = _Table(
+    "product_names",
+    (
+        _column("product_id", "string", "Stock keeping unit."),
+        _column("name", "string", "What the shop calls it."),
+    ),
+    ("product_id",),
+)
+_PRODUCT_SENTIMENT = _Table(
+    "product_sentiment",
+    (
+        _column("product_id", "string", "Stock keeping unit."),
+        _column("texts", "int64", "Texts about it."),
+        _column("negative", "int64", "How many of them are negative."),
+        _column("neutral", "int64", "How many are neutral."),
+        _column("positive", "int64", "How many are positive."),
+    ),
+    ("product_id",),
+)
+
+
+def _column_faults(column: Column, values: "pd.Series[Any]") -> list[str]:
+    found, allowed = str(values.dtype), _DTYPES[column.type]
+    if found not in allowed:
+        return [f"{column.name} is {found}, needed is {allowed[0]}"]
+    missing = int(values.isna().sum())
+    if missing and column.required:
+        return [f"{column.name} lacks {missing} of {len(values)} values"]
+    if column.type == "float64" and np.isinf(values.to_numpy()).any():
+        return [f"{column.name} has infinite values"]
+    return []
+
+
+def _check_names(tables: Iterable[str], facts: Iterable[str]) -> None:
+    known = served_tables()
+    faults = [f"unknown table {name!r}" for name in tables if name not in known]
+    faults += [f"the fact {name!r} is missing" for name in FACTS if name not in facts]
+    if faults:
+        message = f"Can't publish: {'; '.join(faults)}. Tables are {', '.join(known)}."
+        raise ContractError(message)
+
+
+def _utc(moment: str, name: str) -> str:
+    """The moment as the tables write theirs."""
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError as error:
+        message = f"Can't publish: the fact {name!r} is {moment!r}, needed is ISO 8601."
+        raise ContractError(message) from error
+    aware = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    return aware.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Holds the folder's lock, which the system releases however the process ends."""
+    with (folder / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"Another process is publishing in {folder}: wait until it has ended."
+            raise LakeError(message) from error
+        yield
+
+
+def _write(
+    folder: Path, tables: Mapping[str, Iterable["pd.DataFrame"]], facts: Mapping[str, str]
+) -> Path:
     snapshots = folder / "snapshots"
     snapshots.mkdir(parents=True, exist_ok=True)
     with _only_writer(folder):
@@ -157,88 +372,80 @@ def write_snapshot(
     return target
 
 
-def current_version(folder: Path) -> str | None:
-    """The version of the snapshot that is served from `folder`; None before the first."""
+def _last_number(snapshots: Path) -> int:
+    """The highest number ever seen here, finished or not, so that no version is used twice."""
+    return max((int(path.stem) for path in snapshots.iterdir() if path.stem.isdigit()), default=0)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Removes what killed writers left: half-built files, and whole ones never pointed to."""
+    current = current_version(folder) or ""
+    (folder / _NEW_POINTER).unlink(missing_ok=True)
+    for path in (folder / "snapshots").iterdir():
+        if path.suffix == _BUILDING or path.stem > current:
+            path.unlink()
+
+
+def _remove_old(snapshots: Path) -> None:
+    for path in sorted(snapshots.glob(f"*{_FINISHED}"))[:-KEPT_SNAPSHOTS]:
+        path.unlink()
+
+
+def _build(
+    path: Path, tables: Mapping[str, Iterable["pd.DataFrame"]], facts: Mapping[str, str]
+) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.create_function("casefold", 1, str.casefold, deterministic=True)
+        # The file has no reader and no value before it is whole: nothing to roll back.
+        for setting in ("journal_mode = OFF", "synchronous = OFF", f"user_version = {_LAYOUT}"):
+            connection.execute(f"PRAGMA {setting}")
+        connection.execute("BEGIN")
+        for table in _tables():
+            connection.execute(table.create())
+            for frame in tables.get(table.name, ()):
+                _add(connection, table, frame)
+        for statement in _DERIVED:
+            connection.execute(statement)
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
+        connection.execute("COMMIT")
+
+
+def _add(connection: sqlite3.Connection, table: _Table, frame: "pd.DataFrame") -> None:
+    faults = table.faults(frame)
+    if faults:
+        message = f"Can't publish {table.name}: {'; '.join(faults)}."
+        raise ContractError(message)
+    for start in range(0, len(frame), _ROWS_PER_INSERT):
+        part = frame.iloc[start : start + _ROWS_PER_INSERT]
+        columns = [_sql_values(part[column.name], column) for column in table.columns]
+        try:
+            connection.executemany(table.insert(), zip(*columns, strict=True))
+        except sqlite3.IntegrityError as error:
+            message = f"Can't publish {table.name}: {error}."
+            raise ContractError(message) from error
+
+
+def _sql_values(values: "pd.Series[Any]", column: Column) -> list[Any]:
+    """The column as Python values that SQLite stores, None where one is missing."""
+    if column.type == "timestamp":
+        text = np.datetime_as_string(values.to_numpy(), unit="us", timezone="UTC")
+        return [None if value == "NaT" else value for value in text.tolist()]
+    if values.isna().any():
+        return [None if missing else v for v, missing in zip(values, values.isna(), strict=True)]
+    return values.tolist()
+
+
+def _fsync(path: Path) -> None:
+    """Waits until the file or folder is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        return (folder / _POINTER).readlink().stem
-    except FileNotFoundError:
-        return None
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-class Snapshot:
-    """One published set of results, read-only and usable from several threads.
-
-    Rows come as dicts of the table's columns; times are ISO 8601 text in UTC.
-
-    >>> snapshot = Snapshot.open(Path("lake/serving"))  # doctest: +SKIP
-    >>> snapshot.forecast("85123A")[0]["p90"]  # doctest: +SKIP
-    21.4
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.version = path.stem
-        # All are opened now: a file that is replaced and removed stays readable through them.
-        self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
-        try:
-            for _ in range(_READERS):
-                self._idle.put(_connected(path))
-            self.facts = {row["name"]: row["value"] for row in self._rows("SELECT * FROM meta")}
-        except (sqlite3.DatabaseError, LakeError) as error:
-            self.close()
-            message = f"{path} can't be read ({error}): publish again with `gpu-pipeline run`."
-            raise LakeError(message) from error
-
-    @classmethod
-    def open(cls, folder: Path) -> Self:
-        """The snapshot that is served from `folder`.
-
-        Raises:
-            LakeError: nothing is published there, or it can't be read.
-        """
-        version = current_version(folder)
-        if version is None:
-            message = f"Nothing is published in {folder} yet: run `gpu-pipeline run`."
-            raise LakeError(message)
-        return cls(folder / "snapshots" / f"{version}{_FINISHED}")
-
-    def close(self) -> None:
-        """Closes the file, once every query that is under way has ended."""
-        while not self._idle.empty():
-            self._idle.get().close()
-
-    def customer(self, key: int) -> dict[str, Any] | None:
-        """Features of one customer with `segment`, `segment_name` and `distance`, if known."""
-        return self._row(_CUSTOMER, key)
-
-    def segments(self) -> list[dict[str, Any]]:
-        """The segment profiles, in order of their number."""
-        return self._rows(_SEGMENTS)
-
-    def product(self, product_id: str) -> dict[str, Any] | None:
-        """Name and text counts (None where nobody wrote) of one product, if known."""
-        return self._row(_PRODUCT, product_id)
-
-    def forecast(self, product_id: str) -> list[dict[str, Any]]:
-        """Forecast of one product, day by day; empty where there is none."""
-        return self._rows(_FORECAST, product_id)
-
-    def products(
-        self, search: str = "", *, after: str = "", limit: int = 50
-    ) -> list[dict[str, Any]]:
-        """At most `limit` products whose name contains `search` in any case, by product_id.
-
-        `after` is the last product_id of the page before.
-        """
-        return self._rows(_PRODUCTS, after, search.casefold(), limit)
-
-    def _row(self, query: str, *values: object) -> dict[str, Any] | None:
-        rows = self._rows(query, *values)
-        return rows[0] if rows else None
-
-    def _rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        connection = self._idle.get()
-        try:
-            return [dict(row) for row in connection.execute(query, values)]
-        finally:
-            self._idle.put(connection)
+def _point_to(target: Path, folder: Path) -> None:
+    pointer = folder / _NEW_POINTER
+    pointer.symlink_to(target.relative_to(folder))
+    pointer.replace(folder / _POINTER)
+    _fsync(folder)

@@ -205,7 +205,7 @@ def _product_sentiment(work: Work) -> pd.DataFrame:
     """Texts about each product, and how many of them sound which way."""
     frame = work.read("text_sentiment", ["product_id", "label"]).compute()
     host = work.lake.backend.to_pandas(frame).dropna()
-    counts = pd.crosstab(host["product_id"], host["label"])
+    counts = host.groupby(["product_id", "label"]).size().unstack(fill_value=0)
     counts = counts.reindex(columns=list(SentimentModel.labels), fill_value=0).astype("int64")
     table = counts.assign(texts=counts.sum(axis=1)).reset_index()
     return table[["product_id", "texts", *SentimentModel.labels]].rename_axis(columns=None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from nlp.errors import ModelError
 from nlp.text import normalise, windows
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel
 
-__all__ = ["BUNDLED", "LABELS", "ModelError", "SentimentModel", "version_of"]
+__all__ = ["BUNDLED", "LABELS", "SentimentModel", "version_of"]
 
 LABELS = ("negative", "neutral", "positive")
 BUNDLED = Path(__file__).parent / "weights"
@@ -46,10 +47,6 @@ VERSION_DIGITS = 12
 _WEIGHTS = "model.safetensors"
 _SPECIAL_TOKENS_PER_WINDOW = 2
 _TOKENS_PER_BATCH = {"cpu": 2048, "cuda": 65536}
-
-
-class ModelError(ValueError):
-    """A model folder that can't be used; the message says which, why, and what to do."""
 
 
 def version_of(path: str | os.PathLike[str] | None = None) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nlp.model import LABELS, ModelError, SentimentModel
+from nlp.errors import ModelError
+from nlp.model import LABELS, SentimentModel
 from nlp.text import normalise
 
 if TYPE_CHECKING:

@@ -1,0 +1,73 @@
+"""The demo: from landing files to answers in one call, on a made shop or on a real one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpu_pipeline.backend import Backend
+from gpu_pipeline.config import Config
+from gpu_pipeline.errors import PipelineError
+from gpu_pipeline.ingest import FileMapping, IngestReport, ingest
+from gpu_pipeline.pipeline import Progress, RunReport, run
+from gpu_pipeline.report import Answers, answers, write_report
+from gpu_pipeline.steps import STEPS
+from gpu_pipeline.store import Lake
+from gpu_pipeline.synthetic import generate
+
+__all__ = ["Demo", "demo"]
+
+CUSTOMERS, DAYS, SEED = 3000, 180, 7
+REAL_DATA = Path(__file__).parents[1] / "data"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What a demo did: the reports of its two halves, the answers, and the page with them."""
+
+    lake: Lake
+    loaded: IngestReport
+    ran: RunReport
+    answers: Answers
+    page: Path
+
+
+def demo(config: Config, *, real: bool = False, progress: Progress) -> Demo:
+    """Fills the lake at `config.lake`, runs every step and writes `report.html` beside the lake.
+
+    The made shop has all sources, the real one (UCI Online Retail) only orders. Called again on
+    the same lake it finds everything up to date.
+
+    Raises:
+        PipelineError: the real data is not there, or a step fails.
+    """
+    backend = Backend.choose(config.device)
+    key = config.key.get_secret_value() if config.key is not None else None
+    source, mapping = _real_sources() if real else _made_sources(config.lake, progress)
+    lake = Lake.create(config.lake, buckets=config.buckets, backend=backend, key=key)
+    with backend.cluster(workers=config.workers, scheduler=config.scheduler, memory=config.memory):
+        progress("ingest", "started")
+        loaded = ingest(lake, source, mapping=mapping)
+        progress("ingest", "done")
+        ran = run(lake, STEPS, config, progress=progress)
+        progress("report", "started")
+        found = answers(lake)
+        page = write_report(lake, config.lake.with_name("report.html"), answers=found)
+        progress("report", "done")
+    return Demo(lake, loaded, ran, found, page)
+
+
+def _real_sources() -> tuple[Path, FileMapping]:
+    source = REAL_DATA / "online_retail.parquet"
+    if not source.is_file():
+        message = f"{source} is missing: the real demo runs from a checkout of the repository."
+        raise PipelineError(message)
+    return source, FileMapping.load(REAL_DATA / "online_retail.mapping.yaml")
+
+
+def _made_sources(lake: Path, progress: Progress) -> tuple[Path, None]:
+    folder = lake.with_name(f"{lake.name}-landing")
+    progress("generate", "started")
+    # Raw ids lie here, and only here.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    generate(folder, customers=CUSTOMERS, days=DAYS, seed=SEED)
+    progress("generate", "done")
+    return folder, None

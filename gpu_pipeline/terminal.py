@@ -1,0 +1,91 @@
+"""What the command line shows: progress while it works, tables when it is done."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Column", "note", "print_json", "print_table", "progress"]
+
+_out = Console(highlight=False)
+_err = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a column of a frame is shown: its heading and its values' format."""
+
+    heading: str
+    format: str = "{}"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether values are lined up on the right."""
+        return self.format != "{}"
+
+
+def print_table(title: str, frame: "pd.DataFrame", columns: Mapping[str, Column]) -> None:
+    """The frame's named columns as a table; a line instead where there are no rows."""
+    if not len(frame):
+        _out.print(f"[bold]{title}[/]: none")
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    for column in columns.values():
+        table.add_column(column.heading, justify="right" if column.is_number else "left")
+    for row in frame[list(columns)].itertuples(index=False):
+        table.add_row(*(_cell(v, c) for v, c in zip(row, columns.values(), strict=True)))
+    _out.print(table)
+
+
+def note(text: str) -> None:
+    """One line for people, on standard output."""
+    _out.print(text, markup=False, soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """The value as one JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, str], None]]:
+    """A function (what, "started" | "done") that shows how work goes on standard error.
+
+    A terminal gets a live list, anything else a JSON line for each call.
+    """
+    if not _err.is_terminal:
+        yield _log_line
+        return
+    columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"))
+    with Progress(*columns, TimeElapsedColumn(), console=_err) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, state: str) -> None:
+            if state == "started":
+                tasks[what] = bars.add_task(what, total=1)
+            elif what in tasks:
+                bars.update(tasks[what], completed=1)
+
+        yield show
+
+
+def _log_line(what: str, state: str) -> None:
+    line = {"at_seconds": round(perf_counter(), 3), "what": what, "state": state}
+    sys.stderr.write(json.dumps(line) + "\n")
+
+
+def _cell(value: object, column: Column) -> str:
+    if value is None or value != value:
+        return "–"
+    # What stands in brackets is data here, not markup.
+    return column.format.format(value).replace("[", r"\[")

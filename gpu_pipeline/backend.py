@@ -65,6 +65,7 @@ _DTYPES = {
     "timestamp": "datetime64[us]",
     "bool": "bool",
 }
+_SECONDS_TO_ANSWER = 5
 _POOL_FRACTION = 0.5  # of the device: torch shares it
 
 
@@ -186,13 +187,11 @@ class Backend:
         if values.dtype.kind not in "OUT" and str(values.dtype) not in ("str", "string"):
             times: Series = values.astype("datetime64[us]")
             return times if time_zone == "UTC" else _to_utc(times, time_zone)
-        if self.device == "cpu":
-            text = values.where(values.str.slice(0, 4).str.isdigit(), None)
-            read = self.frames.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
-            times = read.dt.tz_localize(None).astype("datetime64[us]")
-        else:
-            text = values.str.replace("T", " ", regex=False).str.replace("Z", "", regex=False)
-            times = self.frames.to_datetime(text, errors="coerce").astype("datetime64[us]")
+        # Texts are read on the host: cuDF wants one format, and no offsets, for a whole column.
+        text = values if self.device == "cpu" else values.to_pandas()
+        text = text.where(text.str.slice(0, 4).str.isdigit(), None)
+        read = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+        times = self.frames.Series(read.dt.tz_localize(None).astype("datetime64[us]"))
         if time_zone == "UTC":
             return times
         zoned = values.str.contains(r"(?:Z|[+\-]\d\d:?\d\d)$", regex=True).fillna(value=False)
@@ -214,6 +213,7 @@ class Backend:
             "dataframe.backend": _LIBRARIES[self.device]["dask"],
             "dataframe.convert-string": False,
             "dataframe.shuffle.method": "tasks",
+            "scheduler": "threads" if self.device == "cpu" else "sync",
         }
         with dask.config.set(settings):
             if scheduler:
@@ -223,8 +223,7 @@ class Backend:
                 with self._local_cluster(workers, memory):
                     yield
             else:
-                with dask.config.set(scheduler="threads" if self.device == "cpu" else "sync"):
-                    yield
+                yield
 
     @contextmanager
     def _local_cluster(self, workers: int, memory: str) -> Iterator[None]:
@@ -261,7 +260,7 @@ def _existing_cluster(address: str) -> Iterator[None]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout=_SECONDS_TO_ANSWER)
     except (OSError, ValueError, TimeoutError) as error:
         message = f"No Dask scheduler answers at {address}: {error}"
         raise DeviceError(message) from error

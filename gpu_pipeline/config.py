@@ -10,6 +10,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -81,6 +82,9 @@ class Config(BaseSettings):
                 f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
             )
             message = f"Bad settings: {faults}. See `gpu-pipeline run --help` or {CONFIG_FILE}."
+            raise ConfigError(message) from None
+        except SettingsError as error:
+            message = f"Bad settings: {error}: a list is written as JSON."
             raise ConfigError(message) from None
         except ValueError as error:
             message = f"{CONFIG_FILE} is not valid: {error}"

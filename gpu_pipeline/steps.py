@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gpu_pipeline.backend import Frame
+from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import PipelineError
@@ -42,7 +42,7 @@ def _segments(work: Work) -> None:
     """Fits on one device, on all customers' few numbers; assigns bucket by bucket."""
     backend = work.lake.backend
     features: Frame = work.read("customer_features").compute()
-    _one_currency(features)
+    _one_currency(features, backend)
     model = SegmentModel(
         n_segments=work.config.segments, seed=work.config.seed, backend=backend
     ).fit(features)
@@ -79,14 +79,14 @@ def _demand(work: Work) -> None:
     work.replace("demand_daily", combined_demand(daily.compute()))
 
 
-def _settled_demand(lines: Frame, backend: "object") -> Frame:
-    return daily_demand(settled(lines, backend))  # type: ignore[arg-type]
+def _settled_demand(lines: Frame, backend: Backend) -> Frame:
+    return daily_demand(settled(lines, backend))
 
 
 def _forecast(work: Work) -> None:
     demand = work.read("demand_daily").compute()
-    _one_currency(demand)
     backend = work.lake.backend
+    _one_currency(demand, backend)
     table = forecast_demand(demand, as_of=work.as_of, horizon=work.config.horizon, backend=backend)
     chosen = table.drop_duplicates("product_id")
     work.facts.update(
@@ -211,9 +211,9 @@ def _product_sentiment(work: Work) -> pd.DataFrame:
     return table[["product_id", "texts", *SentimentModel.labels]].rename_axis(columns=None)
 
 
-def _one_currency(frame: Frame) -> None:
+def _one_currency(frame: Frame, backend: Backend) -> None:
     """Amounts of different currencies are never added."""
-    found = sorted(frame["currency"].drop_duplicates().to_numpy().tolist())
+    found = sorted(backend.to_pandas(frame[["currency"]].drop_duplicates())["currency"])
     if len(found) > 1:
         message = (
             f"Orders are in {', '.join(found)}: amounts of different currencies are not added. "

@@ -19,6 +19,8 @@ __all__ = ["Column", "Contract", "Pseudonym", "contract", "contract_names", "sou
 
 ColumnType = Literal["string", "int64", "float64", "timestamp", "bool"]
 COLUMN_TYPES: tuple[ColumnType, ...] = ("string", "int64", "float64", "timestamp", "bool")
+KINDS = ("event", "entity")
+STAGES = ("source", "rejected", "derived")
 REJECTED_SUFFIX = "_rejected"
 
 
@@ -181,15 +183,15 @@ def _from_odcs(document: "OpenDataContractStandard") -> Contract:
 
     facts = _custom(document.customProperties)
     table = (document.schema_ or [SchemaObject()])[0]
-    retention = {p.property: p.value for p in document.slaProperties or ()}["retention"]
+    promised = {p.property: p.value for p in document.slaProperties or ()}
     return Contract(
         name=document.name or "",
         version=document.version or "",
-        kind=facts["kind"],
-        stage=facts["stage"],
+        kind=facts.get("kind", ""),
+        stage=facts.get("stage", ""),
         purpose=(document.description.purpose if document.description else None) or "",
         owner=getattr(document.team, "name", None) or "",
-        retention_years=int(cast("int", retention)),
+        retention_years=int(cast("int", promised.get("retention", 0))),
         columns=tuple(_column(item) for item in table.properties or ()),
         event_time=facts.get("eventTime"),
         bucketed=facts.get("bucketBy") == "customer_key",
@@ -236,7 +238,14 @@ def _checked(found: Contract) -> Contract:
         for column in found.columns
         if column.type in ("int64", "bool") and not column.required
     ]
-    faults += [f"{name} is missing" for name in ("purpose", "owner") if not getattr(found, name)]
+    told = ("purpose", "owner", "kind", "stage", "retention_years")
+    faults += [f"{name} is missing" for name in told if not getattr(found, name)]
+    choices = (("kind", found.kind, KINDS), ("stage", found.stage, STAGES))
+    faults += [
+        f"{name} is {value!r}, allowed are {', '.join(allowed)}"
+        for name, value, allowed in choices
+        if value and value not in allowed
+    ]
     if not found.key:
         faults.append("no column is a primary key")
     if found.bucketed and "customer_key" not in found.names:

@@ -1,0 +1,130 @@
+"""Every pure function of frames or arrays gives on a GPU what it gives on the CPU.
+
+A row of `CASES` is a function and the input that it gets on both devices.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import assert_frames_equal
+
+from gpu_pipeline.backend import Array, Backend, Frame, Series
+from gpu_pipeline.contracts import contract
+
+CPU = Backend.choose("cpu")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A function of a frame, the frame, and how far floats may lie apart."""
+
+    run: Callable[[Frame, Backend], Frame | Series | Array]
+    given: Callable[[], pd.DataFrame]
+    rtol: float = 1e-9
+
+    def on(self, backend: Backend) -> Any:
+        """What the function answers on that device."""
+        return self.run(backend.from_pandas(self.given()), backend)
+
+
+def _texts() -> pd.DataFrame:
+    texts = ["", "a", None, "ünïcødé 漢字 🙂", "a", "x" * 1000, "two words"]
+    return pd.DataFrame({"text": pd.Series(texts, dtype="str")}, index=range(3, 10))
+
+
+def _rates() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "line": [1.0, 2.0, 3.0],
+            "rate": [1, 2, 3],
+            "surplus": ["x", "y", "z"],
+            "day": pd.Series(["2026-01-03", "2026-01-01", "2026-01-02"], dtype="datetime64[s]"),
+            "file_no": [7, 7, 7],
+            "currency": pd.Series(["EUR", "JPY", "KWD"], dtype="str"),
+        }
+    )
+
+
+def _numbers() -> pd.DataFrame:
+    return pd.DataFrame({"whole": [1, -(2**60)], "real": [-0.0, 0.1], "truth": [True, False]})
+
+
+def _times() -> pd.DataFrame:
+    texts = ["2026-01-01T10:00:00", "2026-03-29 02:30:00", None, "2026-07-01T10:00:00.25Z", "soon"]
+    return pd.DataFrame({"text": pd.Series(texts, dtype="str")})
+
+
+def _points() -> pd.DataFrame:
+    """Three clouds, far enough apart that rounding moves nobody to another centre."""
+    rng = np.random.default_rng(0)
+    centres = np.repeat([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0]], 200, axis=0)
+    return pd.DataFrame(centres + rng.normal(size=centres.shape), columns=["x", "y"])
+
+
+def _cast(frame: Frame, backend: Backend) -> Frame:
+    return backend.cast(frame, contract("fx_rates"))
+
+
+def _empty(frame: Frame, backend: Backend) -> Frame:
+    return backend.empty(contract("orders"))
+
+
+def _sha64(frame: Frame, backend: Backend) -> Series:
+    return backend.sha64(frame["text"], prefix="key:")
+
+
+def _bits(frame: Frame, backend: Backend) -> Array:
+    return backend.xp.stack([backend.as_bits(frame[name]) for name in frame.columns])
+
+
+def _in_utc(frame: Frame, backend: Backend) -> Series:
+    return backend.to_times(frame["text"])
+
+
+def _from_berlin(frame: Frame, backend: Backend) -> Series:
+    return backend.to_times(frame["text"], time_zone="Europe/Berlin")
+
+
+def _fitted(frame: Frame, backend: Backend) -> Any:
+    points = frame.astype("float64").values
+    centres = backend.xp.asarray([[1.0, 1.0], [6.0, 1.0], [1.0, 6.0]])
+    return backend.estimator("KMeans", n_clusters=3, init=centres, max_iter=50).fit(points)
+
+
+def _labels(frame: Frame, backend: Backend) -> Array:
+    return backend.to_host(_fitted(frame, backend).labels_).astype("int64")
+
+
+def _centres(frame: Frame, backend: Backend) -> Array:
+    return backend.to_host(_fitted(frame, backend).cluster_centers_)
+
+
+CASES = {
+    "bits": Case(_bits, _numbers),
+    "cast": Case(_cast, _rates),
+    "empty": Case(_empty, pd.DataFrame),
+    "k-means centres": Case(_centres, _points, rtol=1e-6),
+    "k-means labels": Case(_labels, _points),
+    "sha64": Case(_sha64, _texts),
+    "times": Case(_in_utc, _times),
+    "times of a zone": Case(_from_berlin, _times),
+}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", CASES)
+def test_both_devices_give_the_same_answer(name: str, gpu_backend: Backend) -> None:
+    case = CASES[name]
+    assert_frames_equal(case.on(gpu_backend), case.on(CPU), rtol=case.rtol)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_case_repeats_on_the_cpu_and_leaves_its_input_alone(name: str) -> None:
+    case, frame = CASES[name], CASES[name].given()
+    first = case.run(frame, CPU)
+    assert_frames_equal(frame, case.given(), rtol=0)
+    assert_frames_equal(case.run(frame, CPU), first, rtol=0)

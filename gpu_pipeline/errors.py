@@ -7,6 +7,7 @@ __all__ = [
     "IngestError",
     "LakeError",
     "NotFitted",
+    "PanelError",
     "PipelineError",
 ]
 
@@ -37,3 +38,7 @@ class IngestError(PipelineError):
 
 class NotFitted(PipelineError):
     """A model was asked to predict before it was fitted."""
+
+
+class PanelError(PipelineError):
+    """A frame that is not a panel of series, with every fault that was found in it."""

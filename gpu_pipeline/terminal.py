@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "note", "print_json", "print_table", "progress"]
 
-_out = Console(highlight=False)
-_err = Console(stderr=True, highlight=False)
+# A pipe has no width of its own: wide enough for every table.
+_PIPE_WIDTH = 110
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,30 @@ class Column:
 def print_table(title: str, frame: "pd.DataFrame", columns: Mapping[str, Column]) -> None:
     """The frame's named columns as a table; a line instead where there are no rows."""
     if not len(frame):
-        _out.print(f"[bold]{title}[/]: none")
+        _out().print(f"[bold]{title}[/]: none")
         return
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=box.SIMPLE_HEAD,
+    )
     for column in columns.values():
-        table.add_column(column.heading, justify="right" if column.is_number else "left")
+        table.add_column(
+            column.heading,
+            justify="right" if column.is_number else "left",
+            no_wrap=column.is_number,
+            overflow="fold",
+        )
     for row in frame[list(columns)].itertuples(index=False):
         table.add_row(*(_cell(v, c) for v, c in zip(row, columns.values(), strict=True)))
-    _out.print(table)
+    _out().print(table)
 
 
 def note(text: str) -> None:
     """One line for people, on standard output."""
-    _out.print(text, markup=False, soft_wrap=True)
+    _out().print(text, markup=False, soft_wrap=True)
 
 
 def print_json(value: object) -> None:
@@ -63,11 +75,12 @@ def progress() -> Iterator[Callable[[str, str], None]]:
 
     A terminal gets a live list, anything else a JSON line for each call.
     """
-    if not _err.is_terminal:
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
         yield _log_line
         return
     columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"))
-    with Progress(*columns, TimeElapsedColumn(), console=_err) as bars:
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
         tasks: dict[str, Any] = {}
 
         def show(what: str, state: str) -> None:
@@ -77,6 +90,11 @@ def progress() -> Iterator[Callable[[str, str], None]]:
                 bars.update(tasks[what], completed=1)
 
         yield show
+
+
+def _out() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
 
 
 def _log_line(what: str, state: str) -> None:

@@ -1,0 +1,1 @@
+"""Forecasting: panels, the models, the backtest, intervals, and the tables of the pipeline."""

@@ -1,0 +1,301 @@
+"""The charts: numbers on the marks are those of the frame, and nothing to show is no crash."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpu_pipeline.charts import (
+    HISTORY_WEEKS,
+    SHOWN_REASONS,
+    forecast_fan,
+    rejections_bar,
+    segment_map,
+    sentiment_river,
+)
+
+MONDAY = datetime.fromisoformat("2026-06-01")
+EVIL = "</script><b onclick=alert(1)>phone</b> & <i>more</i>"
+
+
+def profiles(**changed: list[Any]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "segment": [0, 1, 2],
+            "name": ["champions", "slipping away", "new"],
+            "customers": [1200, 3000, 40],
+            "customer_share": [0.283, 0.708, 0.009],
+            "revenue_share": [0.7, 0.29997, 0.00003],
+            "days_since_last_order": [12.0, 180.0, 20.0],
+            "orders": [8.5, 1.9, 1.0],
+            **changed,
+        }
+    )
+
+
+def forecast(model: str = "smoothing") -> pd.DataFrame:
+    days = [MONDAY + timedelta(days=i) for i in range(3)]
+    return pd.DataFrame(
+        {
+            "product_id": "P1",
+            "day": pd.Series(days, dtype="datetime64[us]"),
+            "mean": [500.0, 700.0, 34.5],
+            "p10": [100.0, 200.0, 0.0],
+            "p90": [900.0, 1100.0, 80.0],
+            "model": model,
+            "error": 5.25,
+            "naive_error": 6.0 if model == "smoothing" else 5.25,
+            "as_of": pd.Timestamp(MONDAY - timedelta(days=1)),
+        }
+    )
+
+
+def history(units: dict[datetime, int]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"day": pd.Series(list(units), dtype="datetime64[us]"), "units": list(units.values())}
+    )
+
+
+def texts(*found: tuple[datetime, str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "created_at": pd.Series([at for at, _ in found], dtype="datetime64[us]"),
+            "label": pd.Series([label for _, label in found], dtype="str"),
+        }
+    )
+
+
+def rejections(*found: tuple[str, str, int]) -> pd.DataFrame:
+    return pd.DataFrame(found, columns=["source", "reason", "rows"])
+
+
+SOME = {
+    "segments": lambda: segment_map(profiles()),
+    "forecast": lambda: forecast_fan(history({MONDAY: 3}), forecast(), name="Phone"),
+    "sentiment": lambda: sentiment_river(texts((MONDAY, "positive"))),
+    "rejections": lambda: rejections_bar(rejections(("orders", "quantity: missing", 12))),
+}
+
+
+def titles(figure: Any) -> str:
+    return f"{figure.layout.title.text} | {figure.layout.title.subtitle.text}"
+
+
+def trace(figure: Any, name: str) -> Any:
+    (found,) = [one for one in figure.data if one.name == name and one.showlegend is not False]
+    return found
+
+
+@pytest.mark.parametrize("made", SOME.values(), ids=SOME)
+def test_every_chart_has_a_title_named_axes_and_thousands_set_apart(made: Any) -> None:
+    layout = made().layout
+    assert layout.title.text
+    assert layout.xaxis.title.text
+    assert layout.yaxis.title.text or made().data[0].orientation == "h"
+    assert layout.template.layout.separators == ".,"
+
+
+@pytest.mark.parametrize(
+    ("figure", "why"),
+    [
+        (lambda: segment_map(profiles()[:0]), "no segments yet"),
+        (lambda: forecast_fan(history({}), forecast()[:0], name="Phone"), "no forecast"),
+        (lambda: sentiment_river(texts()), "no texts yet"),
+        (lambda: rejections_bar(rejections()), "every row was taken"),
+    ],
+)
+def test_without_rows_a_figure_says_that_there_is_nothing(figure: Any, why: str) -> None:
+    made = figure()
+    assert not made.data
+    assert why in made.layout.annotations[0].text
+
+
+def test_bubbles_stand_at_the_numbers_of_their_segments() -> None:
+    (bubbles,) = segment_map(profiles()).data
+    assert list(bubbles.x) == [12.0, 180.0, 20.0]
+    assert list(bubbles.y) == [8.5, 1.9, 1.0]
+    assert list(bubbles.marker.size) == [1200, 3000, 40]
+    assert bubbles.marker.sizemode == "area"
+
+
+def test_bubbles_are_labelled_with_name_and_share_of_revenue() -> None:
+    figure = segment_map(profiles())
+    assert list(figure.data[0].text) == [
+        "<b>champions</b><br>70% of revenue",
+        "<b>slipping away</b><br>30% of revenue",
+        "<b>new</b><br>under 0.1% of revenue",
+    ]
+    assert "“champions”: 28% of the customers bring 70% of the revenue" in titles(figure)
+
+
+def test_all_bubbles_and_room_for_their_labels_lie_inside_the_plot() -> None:
+    figure = segment_map(profiles())
+    low, high = figure.layout.xaxis.range
+    assert low < 0
+    assert high > 180
+    low, high = (10**edge for edge in figure.layout.yaxis.range)
+    assert low < 1.0
+    assert high > 8.5 * 1.5
+
+
+def test_of_two_close_bubbles_the_lower_has_its_label_below() -> None:
+    close = profiles(days_since_last_order=[160.0, 165.0, 20.0], orders=[1.9, 1.2, 8.0])
+    assert list(segment_map(close).data[0].textposition) == [
+        "top center",
+        "bottom center",
+        "top center",
+    ]
+
+
+def test_segments_of_customers_who_all_bought_once_today_can_be_drawn() -> None:
+    flat = profiles(days_since_last_order=[0.0] * 3, orders=[1.0] * 3)
+    axis = segment_map(flat).layout.yaxis
+    assert axis.range[0] < 0 < axis.range[1]
+    assert segment_map(flat).layout.xaxis.range[1] > 0
+
+
+def test_the_fan_holds_mean_and_both_edges_of_the_band() -> None:
+    figure = forecast_fan(history({}), forecast(), name="Phone")
+    low, high = (one for one in figure.data if one.name == "p10 to p90")
+    np.testing.assert_array_equal(low.y, forecast()["p10"])
+    np.testing.assert_array_equal(high.y, forecast()["p90"])
+    assert high.fill == "tonexty"
+    expected = trace(figure, "expected")
+    np.testing.assert_array_equal(expected.y, forecast()["mean"])
+    np.testing.assert_array_equal(expected.x, forecast()["day"])
+    assert "Phone: 1,234 units expected in 3 days" in titles(figure)
+
+
+def test_the_fan_shows_the_last_weeks_with_days_without_a_sale_as_zero() -> None:
+    last = MONDAY - timedelta(days=1)
+    old = last - timedelta(days=7 * HISTORY_WEEKS)
+    sold = trace(
+        forecast_fan(
+            history({old: 99, last: 4, last - timedelta(days=2): 7}), forecast(), name="Phone"
+        ),
+        "sold",
+    )
+    assert len(sold.y) == 7 * HISTORY_WEEKS
+    assert list(sold.y[-3:]) == [7, 0, 4]
+    assert sum(sold.y) == 11
+    assert pd.Timestamp(sold.x[-1]) == last
+
+
+def test_a_day_that_had_not_ended_is_left_out_of_the_history() -> None:
+    sold = trace(forecast_fan(history({MONDAY: 5}), forecast(), name="Phone"), "sold")
+    assert sum(sold.y) == 0
+
+
+def test_the_fan_compares_the_model_with_the_last_week_again() -> None:
+    subtitle = titles(forecast_fan(history({}), forecast(), name="Phone"))
+    assert "smoothing was off by 5.2 units a day, the last week again by 6.0" in subtitle
+    naive = titles(forecast_fan(history({}), forecast("seasonal_naive"), name="Phone"))
+    assert "The last week again. In the last test that was off by 5.2 units a day." in naive
+
+
+def test_a_week_of_texts_begins_on_monday_and_its_shares_add_up() -> None:
+    sunday, next_monday = MONDAY + timedelta(days=6, hours=23), MONDAY + timedelta(days=7)
+    figure = sentiment_river(
+        texts(
+            (MONDAY, "negative"),
+            (sunday, "positive"),
+            (sunday, "positive"),
+            (sunday, "neutral"),
+            (next_monday, "positive"),
+        )
+    )
+    assert [pd.Timestamp(x) for x in trace(figure, "negative").x] == [MONDAY, next_monday]
+    assert list(trace(figure, "negative").y) == [0.25, 0.0]
+    assert list(trace(figure, "neutral").y) == [0.25, 0.0]
+    assert list(trace(figure, "positive").y) == [0.5, 1.0]
+    assert list(trace(figure, "positive").customdata) == [2, 1]
+    assert "20% of what people write is negative, 60% positive | 5 texts" in titles(figure)
+
+
+MOMENTS = st.datetimes(MONDAY - timedelta(days=500), MONDAY + timedelta(days=200))
+LABELS = st.sampled_from(["negative", "neutral", "positive"])
+
+
+@given(st.lists(st.tuples(MOMENTS, LABELS), min_size=1, max_size=30))
+@settings(deadline=None, max_examples=40)
+def test_every_text_is_counted_in_the_week_it_was_written_in(
+    found: list[tuple[datetime, str]],
+) -> None:
+    figure = sentiment_river(texts(*found))
+    counted = {
+        (pd.Timestamp(week).to_pydatetime(), one.name): int(count)
+        for one in figure.data
+        for week, count in zip(one.x, one.customdata, strict=True)
+        if count
+    }
+    expected: dict[tuple[datetime, str], int] = {}
+    for at, label in found:
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        week = midnight - timedelta(days=at.weekday())
+        expected[week, label] = expected.get((week, label), 0) + 1
+    assert counted == expected
+    np.testing.assert_allclose(sum(np.asarray(one.y) for one in figure.data), 1.0)
+
+
+def test_a_bar_stands_for_each_source_and_reason_with_most_rows_first() -> None:
+    figure = rejections_bar(
+        rejections(
+            ("orders", "quantity: missing", 5),
+            ("reviews", "rating: above 5", 1200),
+            ("clickstream", "event_type: missing " * 9, 5),
+        )
+    )
+    (bars,) = figure.data
+    assert list(bars.x) == [1200, 5, 5]
+    assert list(figure.layout.yaxis.tickvals) == list(bars.y)
+    assert list(figure.layout.yaxis.ticktext) == [
+        "<b>reviews</b> rating: above 5",
+        "<b>clickstream</b> event_type: missing event_type: missing<br>"
+        "event_type: missing event_type: missing<br>event_type: missing event_type: missing …",
+        "<b>orders</b> quantity: missing",
+    ]
+    assert figure.layout.yaxis.autorange == "reversed"
+
+
+def test_rare_reasons_are_left_out_and_counted() -> None:
+    many = [("orders", f"rule {i}: broken", 100 - i) for i in range(SHOWN_REASONS + 4)]
+    figure = rejections_bar(rejections(*many))
+    assert len(figure.data[0].x) == SHOWN_REASONS
+    assert "4 rarer reasons are not shown" in titles(figure)
+
+
+def test_two_long_reasons_keep_a_bar_each() -> None:
+    long = "status: not one of " + ", ".join(f"state {i}" for i in range(60))
+    figure = rejections_bar(rejections(("orders", long + " a", 2), ("orders", long + " b", 1)))
+    assert len(set(figure.data[0].y)) == 2
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda: segment_map(profiles(name=[EVIL, "b", "c"])),
+        lambda: forecast_fan(history({}), forecast(), name=EVIL),
+        lambda: rejections_bar(rejections(("orders", EVIL, 1))),
+    ],
+)
+def test_markup_in_the_data_is_shown_and_not_obeyed(figure: Any) -> None:
+    made = figure()
+    shown = titles(made) + str(made.data) + str(made.layout.yaxis.ticktext)
+    assert "<b onclick" not in shown
+    assert "&lt;b onclick" in shown
+    assert "</script" not in made.to_json()
+
+
+def test_charts_leave_their_frames_as_they_were() -> None:
+    before = [profiles(), forecast(), texts((MONDAY, "neutral")), rejections(("a", "b", 1))]
+    after = [profiles(), forecast(), texts((MONDAY, "neutral")), rejections(("a", "b", 1))]
+    segment_map(after[0])
+    forecast_fan(history({MONDAY: 3}), after[1], name="Phone")
+    sentiment_river(after[2])
+    rejections_bar(after[3])
+    for left, right in zip(before, after, strict=True):
+        pd.testing.assert_frame_equal(left, right)

@@ -1,0 +1,194 @@
+"""The command line as a user types it: what it prints, writes and exits with."""
+
+import gzip
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+import pytest
+
+from gpu_pipeline.cli import main
+
+
+class Answer(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line that says what is wrong; whatever else there is fails the test."""
+        lines = [line for line in self.err.splitlines() if not line.startswith('{"at_seconds"')]
+        assert len(lines) == 1, self.err
+        return lines[0]
+
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    def call(*words: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["gpu-pipeline", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capsys.readouterr()
+        return Answer(code, printed.out, printed.err)
+
+    return call
+
+
+def _tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_whole_path_from_made_files_to_answers(command: Command, tmp_path: Path) -> None:
+    landing, lake = tmp_path / "landing", tmp_path / "shop"
+    assert command("generate", landing, "--customers", 150, "--days", 60, "--seed", 3).code == 0
+
+    loaded = json.loads(command("ingest", landing, "--lake", lake, "--json").out)
+    assert {file["contract"] for file in loaded["files"]} >= {"orders", "reviews", "inventory"}
+    for file in loaded["files"]:
+        assert file["rows"] == file["accepted"] + file["rejected"] + file["duplicates"]
+    again = json.loads(command("ingest", landing, "--lake", lake, "--json").out)
+    assert all(file["loaded_before"] for file in again["files"])
+
+    planned = command("run", "--lake", lake, "--dry-run", "--json")
+    assert {step["status"] for step in json.loads(planned.out)["steps"]} <= {
+        "would run",
+        "nothing to read",
+    }
+    ran = json.loads(command("run", "--lake", lake, "--json").out)
+    assert [step["status"] for step in ran["steps"]] == ["done"] * 6
+    repeated = command("run", "--lake", lake)
+    assert repeated.out.count("up to date") == 6
+
+    shown = command("answers", "--lake", lake).out
+    for heading in ("Customer segments", "best sellers", "What people say", "Rejected"):
+        assert heading in shown
+    tables = json.loads(command("status", "--lake", lake, "--json").out)["tables"]
+    assert {"orders", "customer_segments", "text_sentiment"} <= {t["table"] for t in tables}
+    assert "customer_features" in command("status", "--lake", lake).out
+    versions = json.loads(command("history", "customer_segments", "--lake", lake, "--json").out)
+    assert versions[0]["run"] == ran["run_id"]
+    page = tmp_path / "page.html"
+    assert command("report", page, "--lake", lake).code == 0
+    assert "<html" in page.read_text()[:200]
+
+
+def test_a_dry_run_changes_nothing(command: Command, tmp_path: Path) -> None:
+    landing, lake = tmp_path / "landing", tmp_path / "shop"
+    command("generate", landing, "--customers", 100, "--days", 28)
+    command("ingest", landing / "orders.csv.gz", "--lake", lake)
+    before = _tree(lake)
+    assert command("run", "--lake", lake, "--dry-run").code == 0
+    assert _tree(lake) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("orders.csv", b"", "empty"),
+        ("orders.csv", b"order_id,quantity\n1,2\n", "needs"),
+        ("fx_rates.csv.gz", gzip.compress(b"currency,day,rate\n" * 999)[:-20], "can't be read"),
+        ("orders.parquet", b"PAR1 not really", "can't be read"),
+        ("elephants.csv", b"a,b\n1,2\n", "No feed takes"),
+    ],
+)
+def test_bad_files_are_one_clear_line_and_nothing_is_written(
+    command: Command, tmp_path: Path, name: str, content: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    lake = tmp_path / "shop"
+    answer = command("ingest", tmp_path / name, "--lake", lake)
+    assert answer.code == 1
+    assert says in answer.error
+    assert not list(lake.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run", "--lake", "nowhere"], "No lake in nowhere"),
+        (["ingest", "nowhere.csv", "--lake", "new"], "nowhere.csv is not there"),
+        (["status", "--lake", "nowhere"], "No lake in nowhere"),
+        (["score", "nowhere.csv", "--text", "t", "--output", "o.csv"], "can't be read"),
+        (["score", "nowhere.csv", "--text", "t", "--output", "o.xls"], "o.xls is none of"),
+        (["run", "--device", "gpu"], "No GPU to use"),
+        (["ingest", "x.csv", "--mapping", "nowhere.yaml"], "nowhere.yaml can't be read"),
+    ],
+)
+def test_a_named_error_is_one_line_and_exit_code_1(
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    says: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = command(*words)
+    assert answer.code == 1
+    assert answer.error.startswith("error: ")
+    assert says in answer.error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["dance"], ["run", "--device", "toaster"], ["history"], ["generate", "x", "--days", "0"]],
+)
+def test_wrong_usage_is_exit_code_2(command: Command, words: list[str]) -> None:
+    assert command(*words).code == 2
+
+
+def test_serving_beyond_this_machine_needs_configured_keys(
+    command: Command, tmp_path: Path
+) -> None:
+    from gpu_pipeline import Lake
+
+    Lake.create(tmp_path / "shop")
+    answer = command("serve", "--lake", tmp_path / "shop", "--host", "0.0.0.0")  # noqa: S104
+    assert answer.code == 1
+    assert "GPU_PIPELINE_API_KEYS" in answer.error
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.zst", ".jsonl", ".jsonl.gz", ".parquet"])
+def test_score_keeps_every_row_and_column_in_any_kind_of_file(
+    command: Command, tmp_path: Path, ending: str
+) -> None:
+    source, output = tmp_path / "in.csv", tmp_path / f"out{ending}"
+    source.write_text('id,body\n1,"I love it, truly"\n2,It broke and I hate it.\n3,\n')
+    assert command("score", source, "--text", "body", "--output", output).code == 0
+    rows = _rows(output)
+    assert [str(row["id"]) for row in rows] == ["1", "2", "3"]
+    assert [row["label"] for row in rows][:2] == ["positive", "negative"]
+    for row in rows:
+        total = sum(float(row[name]) for name in ("negative", "neutral", "positive"))
+        assert total == pytest.approx(1, abs=1e-5)
+    assert not list(tmp_path.glob(".*unfinished"))
+
+
+def test_score_refuses_a_broken_file_and_leaves_no_output(command: Command, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("id,body\n1,good\n2,bad,worse\n")
+    answer = command("score", source, "--text", "body", "--output", output)
+    assert (answer.code, "record 2" in answer.error) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def _rows(path: Path) -> list[dict[str, object]]:
+    if path.suffix == ".parquet":
+        return pq.read_table(path).to_pylist()
+    if ".jsonl" in path.name:
+        text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        return [json.loads(line) for line in text.splitlines()]
+    return pc.read_csv(path).to_pylist()

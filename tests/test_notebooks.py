@@ -1,0 +1,113 @@
+"""The notebooks: stored clean, nothing defined in them, and they run from top to bottom."""
+
+import ast
+from functools import reduce
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+
+from gpu_pipeline import Lake
+from gpu_pipeline.backend import Backend
+from gpu_pipeline.config import Config
+from gpu_pipeline.ingest import ingest
+from gpu_pipeline.pipeline import run
+from gpu_pipeline.steps import STEPS
+from gpu_pipeline.synthetic import generate
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+FIGURE, TABLE = "application/vnd.plotly.v1+json", "text/html"
+SECONDS_PER_CELL = 120
+
+
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+def code(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A small shop after a whole run, scored by the bundled model."""
+    folder = tmp_path_factory.mktemp("shop")
+    generate(folder / "landing", customers=100, days=60, seed=3)
+    made = Lake.create(folder / "lake", buckets=2, backend=Backend.choose("cpu"))
+    with made.backend.cluster():
+        ingest(made, folder / "landing")
+        run(made, STEPS, Config.load())
+    return made
+
+
+@pytest.fixture(scope="module")
+def executed(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The tour's code cells with what they put out, run on that lake from their own folder."""
+    notebook = read(FOLDER / "01_tour.ipynb")
+    (parameters,) = [c for c in code(notebook) if "parameters" in c.metadata.get("tags", [])]
+    parameters.source = f"lake_path = {str(lake.path)!r}"
+    own = tmp_path_factory.mktemp("jupyter")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(own))
+        patch.setenv("IPYTHONDIR", str(own / "ipython"))
+        NotebookClient(
+            notebook,
+            km=AsyncKernelManager(kernel_name="python3", transport="ipc"),
+            timeout=SECONDS_PER_CELL,
+            resources={"metadata": {"path": str(FOLDER)}},
+        ).execute()
+    return code(notebook)
+
+
+def outputs(cells: list[Any], kind: str) -> list[Any]:
+    found = [output.get("data", {}) for cell in cells for output in cell.outputs]
+    return [data[kind] for data in found if kind in data]
+
+
+def test_the_tour_runs_and_shows_two_pictures_and_its_tables(
+    executed: list[Any], lake: Lake
+) -> None:
+    figures = outputs(executed, FIGURE)
+    assert [figure["data"][0]["type"] for figure in figures] == ["scatter", "bar"]
+    tables = "".join(outputs(executed, TABLE))
+    for shown in (*lake.tables(), "quantity: missing", "negative", "improvement", "seasonal_naive"):
+        assert shown in tables
+    quiet = [cell.source for cell in executed if not cell.outputs]
+    assert [source.split(" = ")[0] for source in quiet] == ["lake_path"]
+
+
+def test_the_tour_warns_of_nothing(executed: list[Any]) -> None:
+    written = [output for cell in executed for output in cell.outputs if "name" in output]
+    assert written == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_is_stored_without_outputs_and_with_clean_metadata(path: Path) -> None:
+    notebook = read(path)
+    nbformat.validate(notebook)
+    assert notebook.metadata == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    assert [cell.outputs for cell in code(notebook) if cell.outputs] == []
+    assert {cell.execution_count for cell in code(notebook)} == {None}
+    assert reduce(set.union, (set(cell.metadata) for cell in notebook.cells)) <= {"tags"}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_imports_and_never_defines(path: Path) -> None:
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    for cell in code(read(path)):
+        defined = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, definitions)]
+        assert not defined, cell.source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_cells_of_code_have_words_between_them(path: Path) -> None:
+    kinds = [cell.cell_type for cell in read(path).cells]
+    assert ("code", "code") not in pairwise(kinds)

@@ -1,0 +1,1 @@
+"""The HTTP interface: answers from what was published, and scores texts."""

@@ -329,10 +329,12 @@ def serve(
     import uvicorn
 
     from gpu_pipeline.config import Config
-    from gpu_pipeline.terminal import note
+    from gpu_pipeline.terminal import SERVER_LOG, note
+    from nlp.model import version_of
 
     config = _config(lake=lake, host=host, port=port)
     _lake(config)
+    version_of(config.text_model)  # raises here, where it is one line, not in the server
     if not config.api_keys:
         if not _is_loopback(config.host):
             message = (
@@ -352,7 +354,12 @@ def serve(
     note(f"Documentation: http://{config.host}:{config.port}/docs")
     config.export()
     uvicorn.run(
-        "api.app:create_app", factory=True, host=config.host, port=config.port, log_level="warning"
+        "api.app:create_app",
+        factory=True,
+        host=config.host,
+        port=config.port,
+        access_log=False,
+        log_config=SERVER_LOG,
     )
 
 

@@ -30,7 +30,11 @@ class Config(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, frozen=True, extra="forbid", toml_file=CONFIG_FILE
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        toml_file=CONFIG_FILE,
     )
 
     lake: Path = Field(Path("lake"), description="Folder of the lake.")

@@ -16,8 +16,19 @@ from rich.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Column", "note", "print_json", "print_table", "progress"]
+__all__ = ["SERVER_LOG", "Column", "note", "print_json", "print_table", "progress"]
 
+# What `serve` logs: the API's own line for each answer, and the server's warnings.
+SERVER_LOG: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "api": {"handlers": ["stderr"], "level": "INFO"},
+        "uvicorn": {"handlers": ["stderr"], "level": "WARNING"},
+    },
+}
 # A pipe has no width of its own: wide enough for every table.
 _PIPE_WIDTH = 110
 

@@ -1,0 +1,52 @@
+"""Products: what there is, how people speak of it, and what may sell."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Security
+from starlette.exceptions import HTTPException
+
+from api.auth import BEARER
+from api.failures import declared
+from api.schemas import Answer, Forecast, Page, Product, SnapshotNote
+from api.serving import ServingNow
+
+__all__ = ["router"]
+
+router = APIRouter(
+    prefix="/v1/products",
+    tags=["products"],
+    dependencies=[Security(BEARER)],
+    responses=declared(401, 422, 503),
+)
+
+
+@router.get("")
+def products(
+    serving: ServingNow,
+    search: Annotated[str, Query(max_length=200, description="Part of the name.")] = "",
+    after: Annotated[str, Query(max_length=200, description="`next` of the page before.")] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Page[Product]:
+    """Products by name, in order of their id, page by page."""
+    with serving.published.reading() as snapshot:
+        rows = snapshot.products(search, after=after, limit=limit + 1)
+        found = [Product.of(row) for row in rows[:limit]]
+        more = found[-1].product_id if len(rows) > limit else None
+        return Page(data=found, next=more, snapshot=SnapshotNote.of(snapshot))
+
+
+# Stock keeping units may contain slashes.
+@router.get("/{product_id:path}/forecast", responses=declared(404))
+def forecast(
+    product_id: Annotated[str, Path(max_length=200)], serving: ServingNow
+) -> Answer[Forecast]:
+    """What may sell of one product, day by day, with how sure that is."""
+    with serving.published.reading() as snapshot:
+        product = snapshot.product(product_id)
+        rows = snapshot.forecast(product_id)
+        if not rows:
+            known = "This product has no forecast: too few of it were sold."
+            unknown = "No product of that id is in this snapshot."
+            raise HTTPException(404, known if product else unknown)
+        found = Forecast.of(rows, name=product["name"] if product else None)
+        return Answer(data=found, snapshot=SnapshotNote.of(snapshot))

@@ -1,0 +1,226 @@
+"""What goes in and comes out, as types: every answer is an `Answer`, every failure a `Problem`."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from gpu_pipeline.publish import Snapshot
+
+__all__ = [
+    "Answer",
+    "Customer",
+    "Fault",
+    "Forecast",
+    "Page",
+    "Problem",
+    "Product",
+    "Segment",
+    "Sentiment",
+    "SnapshotNote",
+    "Status",
+    "Texts",
+]
+
+T = TypeVar("T")
+
+TEXTS_MAX = 256
+TEXT_CHARACTERS_MAX = 20_000
+
+Text = Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS_MAX)]
+Money = Annotated[int, Field(description="In minor units of the currency.")]
+MeanMoney = Annotated[float, Field(description="In minor units of the currency.")]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(description="Fraction of the whole.")]
+
+
+class SnapshotNote(BaseModel):
+    """Which published data an answer comes from."""
+
+    version: str = Field(description="Number of the snapshot, rising.")
+    run_id: str = Field(description="The run that published it.")
+    as_of: datetime = Field(description="Nothing that happened later is in it.")
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """The note for answers from this snapshot."""
+        facts: dict[str, Any] = snapshot.facts
+        return cls(version=snapshot.version, run_id=facts["run_id"], as_of=facts["as_of"])
+
+
+class Answer(BaseModel, Generic[T]):
+    """The shape of every success."""
+
+    data: T
+    snapshot: SnapshotNote | None = Field(
+        description="The published data behind the answer; null while nothing is published."
+    )
+
+
+class Page(Answer[list[T]], Generic[T]):
+    """One page of a list."""
+
+    next: str | None = Field(
+        description="Give it as `after` to get the next page; null at the end."
+    )
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with a request."""
+
+    where: str = Field(examples=["body.texts.0"])
+    problem: str = Field(examples=["String should have at most 20000 characters"])
+
+
+class Problem(BaseModel):
+    """The shape of every failure, after RFC 9457."""
+
+    type: str = Field(description="A name for the kind of failure, for programs.")
+    title: str = Field(description="The same for people.")
+    status: int
+    detail: str = Field(description="What happened this time, and what to do.")
+    request_id: str = Field(description="The same as in X-Request-ID; the log has it too.")
+    faults: list[Fault] = Field([], description="What is wrong with the request, all of it.")
+
+
+class Status(BaseModel):
+    """How the server is."""
+
+    status: Literal["alive", "ready"]
+
+
+class Texts(BaseModel):
+    """Texts to score."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"texts": ["Love it!", "The battery died in a week."]}]},
+    )
+
+    texts: list[Text] = Field(min_length=1, max_length=TEXTS_MAX)
+
+
+class Sentiment(BaseModel):
+    """How one text sounds."""
+
+    # "model_" names are pydantic's own unless it is told otherwise.
+    model_config = ConfigDict(protected_namespaces=())
+
+    label: Literal["negative", "neutral", "positive"] = Field(description="The likeliest.")
+    negative: Probability
+    neutral: Probability
+    positive: Probability
+    model_version: str = Field(description="Start of the digest of the model's weights.")
+
+
+class CustomerSegment(BaseModel):
+    """The segment that a customer is in."""
+
+    segment: int
+    name: str
+    distance: float = Field(description="From the segment's centre, in standard deviations.")
+
+
+class CustomerFeatures(BaseModel):
+    """What a customer looks like at `as_of`."""
+
+    as_of: datetime
+    first_order_at: datetime
+    last_order_at: datetime
+    days_since_last_order: float
+    tenure_days: float
+    orders: int
+    units: int
+    products: int = Field(description="Different products bought.")
+    revenue: Money
+    average_order: MeanMoney
+    returned_units: int
+    return_rate: float = Field(description="Units sent back for one unit sold.")
+    currency: str
+
+
+class Customer(BaseModel):
+    """One customer; the raw id is never repeated."""
+
+    customer_key: str = Field(description="Pseudonym, 16 hexadecimal digits.")
+    segment: CustomerSegment | None = Field(description="Null for a customer without one.")
+    features: CustomerFeatures
+
+    @classmethod
+    def of(cls, row: dict[str, Any], *, customer_key: str) -> Self:
+        """From a row of the snapshot."""
+        segment = None
+        if row["segment"] is not None:
+            segment = CustomerSegment.model_validate({**row, "name": row["segment_name"]})
+        features = CustomerFeatures.model_validate(row)
+        return cls(customer_key=customer_key, segment=segment, features=features)
+
+
+class Segment(BaseModel):
+    """One kind of customer, in numbers."""
+
+    segment: int = Field(description="Number, most revenue first.")
+    as_of: datetime
+    name: str
+    customers: int
+    customer_share: Share
+    revenue_share: Share
+    days_since_last_order: float = Field(description="Median.")
+    tenure_days: float = Field(description="Median.")
+    orders: float = Field(description="Mean.")
+    average_order: MeanMoney
+    revenue: MeanMoney
+    return_rate: float = Field(description="Mean, units sent back for one sold.")
+    currency: str
+
+
+class ProductSentiment(BaseModel):
+    """How many texts about a product sound how."""
+
+    texts: int
+    negative: int
+    neutral: int
+    positive: int
+
+
+class Product(BaseModel):
+    """One product."""
+
+    product_id: str
+    name: str
+    sentiment: ProductSentiment | None = Field(description="Null where nobody wrote about it.")
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Self:
+        """From a row of the snapshot."""
+        said = None if row["texts"] is None else ProductSentiment.model_validate(row)
+        return cls(product_id=row["product_id"], name=row["name"], sentiment=said)
+
+
+class ForecastDay(BaseModel):
+    """What may sell on one day, in units."""
+
+    day: date
+    horizon: int = Field(description="Days after `as_of`.")
+    mean: float
+    p10: float = Field(description="One day in ten sells less.")
+    p50: float
+    p90: float = Field(description="Nine days in ten sell less.")
+
+
+class Forecast(BaseModel):
+    """What may sell of one product, day by day."""
+
+    product_id: str
+    name: str | None
+    as_of: date = Field(description="Last day that was seen.")
+    model: str = Field(description="The method that the backtest chose.")
+    error: float = Field(description="Its mean absolute error there, units a day.")
+    naive_error: float = Field(description="The same of the seasonal naive forecast.")
+    days: list[ForecastDay]
+
+    @classmethod
+    def of(cls, rows: list[dict[str, Any]], *, name: str | None) -> Self:
+        """From the rows of one product in the snapshot, in order of the day."""
+        days = [ForecastDay.model_validate(row) for row in rows]
+        return cls.model_validate({**rows[0], "name": name, "days": days})

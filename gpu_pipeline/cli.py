@@ -447,10 +447,13 @@ def _show_run(report: "RunReport") -> None:
 
 
 def _show_answers(found: "Answers") -> None:
+    from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
     from gpu_pipeline.terminal import Column, note, print_table
 
-    count, share, money = "{:,d}", "{:.1%}", "{:,.2f}"
-    note(f"As of {found.as_of}, amounts in {found.currency}\n")
+    count, share = "{:,d}", "{:.1%}"
+    money = f"{{:,.{MINOR_DIGITS.get(found.currency, USUAL_DIGITS)}f}}"
+    amounts = f", amounts in {found.currency}" if found.currency else ""
+    note(f"\nAs of {found.as_of}{amounts}\n")
     print_table(
         "Customer segments",
         found.segments,
@@ -470,9 +473,22 @@ def _show_answers(found: "Answers") -> None:
         {
             "name": Column("product"),
             "units": Column("units expected", "{:,.0f}"),
+            "units_low": Column("at least", "{:,.0f}"),
+            "units_high": Column("at most", "{:,.0f}"),
             "model": Column("model"),
             "error": Column("error a day", "{:.2f}"),
             "naive_error": Column("of seasonal naive", "{:.2f}"),
+            "improvement": Column("better by", share),
+        },
+    )
+    print_table(
+        "Forecasts against the same weekday a week before (seasonal naive)",
+        found.forecast_quality,
+        {
+            "model": Column("method"),
+            "products": Column("products", count),
+            "error": Column("error a day", "{:,.1f}"),
+            "naive_error": Column("of seasonal naive", "{:,.1f}"),
             "improvement": Column("better by", share),
         },
     )

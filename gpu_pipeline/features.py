@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
+import numpy as np
+
 from gpu_pipeline.backend import Backend, Frame, Series
 from gpu_pipeline.contracts import contract
-from gpu_pipeline.orders import settled
+from gpu_pipeline.orders import one_currency, settled
 
 __all__ = ["customer_features"]
 
@@ -15,10 +17,13 @@ def customer_features(lines: Frame, as_of: datetime, backend: Backend) -> Frame:
     """The columns of contract `customer_features` for every customer with a sale by `as_of`.
 
     `lines` are order lines (`orders.LINE_COLUMNS`) of whole customers; guests are left out, and
-    so is everything after `as_of`. Revenue is what was sold less discounts and returns, in the
-    minor units of the lines' one currency. Rows are sorted by customer_key.
+    so is everything after `as_of` (UTC, without zone). Revenue is what was sold less discounts
+    and returns, in minor units. Rows are sorted by customer_key.
+
+    Raises:
+        PipelineError: what was sold or returned is in several currencies.
     """
-    moment = backend.xp.datetime64(as_of.replace(tzinfo=None))
+    moment = np.datetime64(as_of, "us")
     known = lines[(lines["key_kind"] == "customer") & (lines["ordered_at"] <= moment)]
     known = settled(known.reset_index(drop=True), backend)
     known = known.assign(amount=known["quantity"] * known["unit_price"] - known["discount"])
@@ -26,7 +31,8 @@ def customer_features(lines: Frame, as_of: datetime, backend: Backend) -> Frame:
     returns = known[known["line_type"] == "return"]
     if not len(sales):
         return backend.empty(contract("customer_features"))
-    by_customer = sales.groupby("customer_key")
+    one_currency(known[known["line_type"].isin(["sale", "return"])], backend)
+    by_customer = sales.groupby("customer_key", sort=True)
     table = backend.frames.DataFrame(
         {
             "first_order_at": by_customer["ordered_at"].min(),
@@ -37,8 +43,8 @@ def customer_features(lines: Frame, as_of: datetime, backend: Backend) -> Frame:
             "sold": by_customer["amount"].sum(),
             "currency": by_customer["currency"].min(),
         }
-    ).sort_index()
-    sent_back = returns.groupby("customer_key")
+    )
+    sent_back = returns.groupby("customer_key", sort=True)
     returned_units = -_aligned(sent_back["quantity"].sum(), table)
     revenue = table["sold"] + _aligned(sent_back["amount"].sum(), table)
     table = table.assign(
@@ -48,7 +54,8 @@ def customer_features(lines: Frame, as_of: datetime, backend: Backend) -> Frame:
         revenue=revenue,
         average_order=revenue / table["orders"],
         returned_units=returned_units,
-        return_rate=returned_units / table["units"],
+        # A source may have lines of no unit; the rate must stay a number.
+        return_rate=returned_units / table["units"].clip(lower=1),
     )
     return backend.cast(table.reset_index(), contract("customer_features"))
 
@@ -58,6 +65,6 @@ def _aligned(values: Series, table: Frame) -> Series:
     return values.reindex(table.index).fillna(0).astype("int64")
 
 
-def _days_until(moment: object, times: Series) -> Series:
-    microseconds = (moment - times.astype("datetime64[us]")).astype("int64")  # type: ignore[operator]
+def _days_until(moment: np.datetime64, times: Series) -> Series:
+    microseconds = (moment - times.astype("datetime64[us]")).astype("int64")
     return microseconds / _MICROSECONDS_PER_DAY

@@ -1,9 +1,10 @@
 """What counts as a sale: order lines with entry errors set aside."""
 
-from gpu_pipeline.backend import Backend, Frame
+from gpu_pipeline.backend import Array, Backend, Frame, Series
+from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.kernels import mixed_hash, reversed_pairs
 
-__all__ = ["LINE_COLUMNS", "settled"]
+__all__ = ["LINE_COLUMNS", "one_currency", "settled"]
 
 LINE_COLUMNS = (
     "order_id",
@@ -23,36 +24,66 @@ _MICROSECONDS_PER_HOUR = 3_600_000_000
 def settled(lines: Frame, backend: Backend, *, within_hours: int = 24) -> Frame:
     """The lines with a sale that was taken back whole soon after, and its return, as cancelled.
 
-    A customer's return of the same product, quantity and price within `within_hours` of the sale
-    is an order that was entered wrong: neither demand nor a returned product. Rows keep their
-    order; `lines` holds whole customers (a bucket).
+    A customer's return of the same product, quantity and price within `within_hours` of the sale,
+    with no other sale or return of it between them, is an order that was entered wrong: neither
+    demand nor a returned product. Rows keep their order, which changes nothing else; `lines`
+    holds whole customers (a bucket).
     """
-    moving = lines["line_type"].isin(["sale", "return"])
-    movements = lines[moving].reset_index(drop=True)
-    if not len(movements):
-        return lines
     xp = backend.xp
-    product, _ = movements["product_id"].factorize()
-    group = mixed_hash(
-        [
-            backend.as_bits(movements["customer_key"]),
-            xp.asarray(product).astype("int64"),
-            backend.as_bits(movements["unit_price"]),
-        ],
-        xp,
-    )
-    time = backend.as_bits(movements["ordered_at"])
-    order = xp.lexsort(xp.stack([time, group]))
-    pairs = reversed_pairs(
-        group[order],
-        time[order],
-        backend.as_bits(movements["quantity"])[order],
-        within=within_hours * _MICROSECONDS_PER_HOUR,
-        xp=xp,
-    )
-    marked = xp.zeros(len(movements), dtype=bool)
-    marked[order] = pairs
-    cancelled = xp.zeros(len(lines), dtype=bool)
-    cancelled[xp.flatnonzero(xp.asarray(moving.values))] = marked
-    mask = backend.frames.Series(~cancelled, index=lines.index)
+    place = xp.flatnonzero(xp.asarray(_moves(lines).values))
+    quantity = backend.as_bits(lines["quantity"])[place]
+    if not bool((quantity < 0).any()):
+        return lines
+    goods = _codes_of_goods(lines.iloc[place], backend)
+    # Most goods never come back: only those that do are put in order.
+    returned = xp.isin(goods, goods[quantity < 0])
+    place, goods, quantity = place[returned], goods[returned], quantity[returned]
+    some = lines.iloc[place]
+    time = backend.as_bits(some["ordered_at"])
+    # At one moment a sale comes before its return; the rest makes the order of rows irrelevant.
+    ties = [backend.as_bits(some["discount"]), _places_in_order(some["order_id"], backend)]
+    order = xp.lexsort(xp.stack([*ties, -quantity, time, goods]))
+    within = within_hours * _MICROSECONDS_PER_HOUR
+    pairs = reversed_pairs(goods[order], time[order], quantity[order], within=within, xp=xp)
+    kept = xp.ones(len(lines), dtype=bool)
+    kept[place[order]] = ~pairs
+    mask = backend.frames.Series(kept, index=lines.index)
     return lines.assign(line_type=lines["line_type"].where(mask, "cancelled"))
+
+
+def one_currency(frame: Frame, backend: Backend) -> None:
+    """Holds the frame's column `currency` to one value: amounts of several are never added.
+
+    Raises:
+        PipelineError: there are several.
+    """
+    found = sorted(backend.to_pandas(frame[["currency"]].drop_duplicates())["currency"])
+    if len(found) > 1:
+        message = (
+            f"Orders are in {', '.join(found)}: amounts of different currencies are not added. "
+            "Convert them to one currency before they are loaded."
+        )
+        raise PipelineError(message)
+
+
+def _moves(lines: Frame) -> Series:
+    """Which lines are goods that leave or come back."""
+    sold = (lines["line_type"] == "sale") & (lines["quantity"] > 0)
+    return sold | ((lines["line_type"] == "return") & (lines["quantity"] < 0))
+
+
+def _codes_of_goods(lines: Frame, backend: Backend) -> Array:
+    """int64 that are equal for lines of one customer, product, price and currency."""
+    xp = backend.xp
+    named = [xp.asarray(lines[name].factorize()[0]) for name in ("product_id", "currency")]
+    numbers = [backend.as_bits(lines[name]) for name in ("customer_key", "unit_price")]
+    return mixed_hash([*numbers, *(codes.astype("int64") for codes in named)], xp)
+
+
+def _places_in_order(values: Series, backend: Backend) -> Array:
+    """The place of each text among the distinct ones in ascending order."""
+    xp = backend.xp
+    codes, distinct = values.factorize()
+    place = xp.empty(len(distinct), dtype="int64")
+    place[xp.asarray(backend.frames.Index(distinct).argsort())] = xp.arange(len(distinct))
+    return place[xp.asarray(codes)]

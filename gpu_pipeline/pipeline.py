@@ -9,7 +9,8 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["RunReport", "Step", "StepReport", "Work", "run"]
 
 Progress = Callable[[str, str], None]
+Status = Literal["done", "up to date", "nothing to read", "would run", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,8 @@ class Work:
     def read(self, table: str, columns: Sequence[str] | None = None) -> "dd.DataFrame":
         """The table as it was at the moment of the run: nothing later than `as_of`."""
         found = contract(table)
-        timed = found.event_time is not None and found.stage == "source"
+        # What was made of entities speaks of the moment itself, as a forecast does.
+        timed = found.kind == "event" or found.stage == "source"
         return self.lake.read(table, columns, as_of=self.as_of if timed else None)
 
     def replace(self, table: str, frame: "dd.DataFrame | Frame") -> None:
@@ -78,7 +81,9 @@ class Step:
     """One step: the tables it reads and writes, the settings it depends on, and what it does.
 
     It runs when any table it reads is there. `state` names what else it depends on (a model's
-    version); `current` says what fingerprint its result has where that is no table.
+    version); `current` says what fingerprint its result has where that is no table. A step that
+    is not `dated` depends on what had happened by the moment of the run, not on the moment: it
+    stays up to date while later events are other tables'.
     """
 
     name: str
@@ -86,26 +91,27 @@ class Step:
     writes: tuple[str, ...]
     run: Callable[[Work], None]
     settings: tuple[str, ...] = ()
+    dated: bool = True
     state: Callable[[Config], str] | None = None
     current: Callable[[Lake], str | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """What became of a step. `why` says why it was or was not done; `facts` are its own."""
+    """What became of a step, and what it says of its result."""
 
     name: str
-    status: Literal["done", "up to date", "nothing to read", "would run"]
+    status: Status
     seconds: float
     facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """A run, as it is kept in the lake under `runs/`."""
+    """A run, as it is kept in the lake under `runs/`; `versions` are those it found."""
 
     run_id: str
-    as_of: datetime | None
+    as_of: datetime
     device: str
     versions: Mapping[str, int]
     steps: tuple[StepReport, ...]
@@ -123,8 +129,9 @@ def run(
 ) -> RunReport:
     """Brings every table up to date and says what was done.
 
-    `as_of` is by default the latest event time in the lake, never the clock. `from_step` repeats
-    that step and those after it, up to date or not. A dry run says what would be done.
+    `as_of` is by default the latest event time in the lake, never the clock; without a zone it
+    is UTC. `from_step` repeats that step and those after it, up to date or not. A dry run says
+    what would be done and writes nothing.
 
     Raises:
         PipelineError: there is nothing to run on, or no step of that name.
@@ -134,73 +141,84 @@ def run(
     if from_step is not None and from_step not in names:
         message = f"No step {from_step!r}: there are {', '.join(names)}."
         raise PipelineError(message)
-    forced = set(names[names.index(from_step) :]) if from_step is not None else set()
-    with lake.writer() as writer:
-        versions = _versions(lake)
-        moment = as_of if as_of is not None else _latest(lake)
-        record = RunReport(
-            run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
-            as_of=moment,
-            device=lake.backend.reason,
-            versions=versions,
-            steps=(),
-        )
-        reports: list[StepReport] = []
-        pinned = lake.pinned(versions)
+    forced = names[names.index(from_step) :] if from_step is not None else []
+    held: AbstractContextManager[Writer | None] = nullcontext() if dry_run else lake.writer()
+    with held as writer:
+        record = _begun(lake, as_of)
+        pinned, changed = lake.pinned(record.versions), set[str]()
         for step in ordered:
-            report = _perform(
-                step,
-                pinned,
-                writer,
-                config,
-                record,
-                forced=step.name in forced,
-                dry_run=dry_run,
-                progress=progress,
-            )
-            reports.append(report)
-            pinned = pinned.pinned(_versions(lake, step.writes))
-            record = RunReport(**{**vars(record), "steps": tuple(reports)})
-            if not dry_run:
+            if writer is not None:
                 _keep(lake, record)
+            fingerprint = _fingerprint(step, pinned, config, record.as_of)
+            status = _status(step, pinned, fingerprint, changed, forced=step.name in forced)
+            if status == "would run":
+                changed.update(step.writes)
+            if status == "would run" and writer is not None:
+                work = Work(
+                    lake=pinned,
+                    writer=writer,
+                    config=config,
+                    as_of=record.as_of,
+                    run_id=record.run_id,
+                    fingerprint=fingerprint,
+                )
+                report = _performed(step, work, record, progress)
+                pinned = pinned.pinned(_versions(lake, step.writes))
+            else:
+                facts = lake.note(step.writes[0]) if step.writes else {}
+                report = StepReport(name=step.name, status=status, seconds=0.0, facts=facts)
+            record = replace(record, steps=(*record.steps, report))
+        if writer is not None:
+            _keep(lake, record)
     return record
 
 
-def _perform(
-    step: Step,
-    lake: Lake,
-    writer: Writer,
-    config: Config,
-    record: RunReport,
-    *,
-    forced: bool,
-    dry_run: bool,
-    progress: Progress | None,
-) -> StepReport:
-    if record.as_of is None or not any(lake.version(table) is not None for table in step.reads):
-        return StepReport(name=step.name, status="nothing to read", seconds=0.0, facts={})
-    fingerprint = _fingerprint(step, lake, config, record.as_of)
-    if not forced and _is_current(step, lake, fingerprint):
-        facts = lake.note(step.writes[0]) if step.writes else {}
-        return StepReport(name=step.name, status="up to date", seconds=0.0, facts=facts)
-    if dry_run:
-        return StepReport(name=step.name, status="would run", seconds=0.0, facts={})
+def _begun(lake: Lake, as_of: datetime | None) -> RunReport:
+    moment = _in_utc(as_of) if as_of is not None else _latest(lake, sources())
+    if moment is None:
+        message = f"Nothing has happened in {lake.path} yet: load files with `gpu-pipeline ingest`."
+        raise PipelineError(message)
+    return RunReport(
+        run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
+        as_of=moment,
+        device=lake.backend.reason,
+        versions=_versions(lake),
+        steps=(),
+    )
+
+
+def _status(
+    step: Step, lake: Lake, fingerprint: str, changed: set[str], *, forced: bool
+) -> Literal["would run", "up to date", "nothing to read"]:
+    """What is to be done, where the tables `changed` are about to be, or were just, rewritten."""
+    if not any(table in changed or lake.version(table) is not None for table in step.reads):
+        return "nothing to read"
+    if forced or changed.intersection(step.reads) or not _is_current(step, lake, fingerprint):
+        return "would run"
+    return "up to date"
+
+
+def _performed(step: Step, work: Work, record: RunReport, progress: Progress | None) -> StepReport:
+    """Runs the step; where it fails, the record of the run says so before the error goes on."""
     if progress is not None:
         progress(step.name, "started")
     began = perf_counter()
-    work = Work(
-        lake=lake,
-        writer=writer,
-        config=config,
-        as_of=record.as_of,
-        run_id=record.run_id,
-        fingerprint=fingerprint,
-    )
-    step.run(work)
+    try:
+        step.run(work)
+    except Exception as error:
+        # The text of an unforeseen error may quote data.
+        why = str(error) if isinstance(error, PipelineError) else type(error).__name__
+        report = _report(step, "failed", began, {"error": why})
+        _keep(work.lake, replace(record, steps=(*record.steps, report)))
+        raise
     if progress is not None:
         progress(step.name, "done")
+    return _report(step, "done", began, work.facts)
+
+
+def _report(step: Step, status: Status, began: float, facts: Mapping[str, Any]) -> StepReport:
     seconds = round(perf_counter() - began, 3)
-    return StepReport(name=step.name, status="done", seconds=seconds, facts=work.facts)
+    return StepReport(name=step.name, status=status, seconds=seconds, facts=facts)
 
 
 def _ordered(steps: tuple[Step, ...]) -> list[Step]:
@@ -225,16 +243,22 @@ def _versions(lake: Lake, tables: Iterable[str] | None = None) -> dict[str, int]
     return {name: version for name, version in found.items() if version is not None}
 
 
-def _latest(lake: Lake) -> datetime | None:
-    times = [lake.latest(name) for name in sources() if contract(name).kind == "event"]
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _latest(lake: Lake, tables: Iterable[str]) -> datetime | None:
+    """The latest event in any of the tables."""
+    times = [lake.latest(name) for name in tables if contract(name).kind == "event"]
     return max((time for time in times if time is not None), default=None)
 
 
 def _fingerprint(step: Step, lake: Lake, config: Config, as_of: datetime) -> str:
+    last = as_of if step.dated else _latest(lake, step.reads) or as_of
     depends = {
         "step": step.name,
         "code": _code_digest(),
-        "as_of": as_of.isoformat(),
+        "as_of": min(as_of, last).isoformat(),
         "reads": {table: lake.version(table) for table in step.reads},
         "settings": {name: str(getattr(config, name)) for name in step.settings},
         "state": step.state(config) if step.state is not None else None,
@@ -263,6 +287,7 @@ def _code_digest() -> str:
 def _keep(lake: Lake, record: RunReport) -> None:
     folder = lake.path / "runs"
     folder.mkdir(exist_ok=True)
+    document = {**asdict(record), "as_of": record.as_of.isoformat()}
     new = folder / f"{record.run_id}.new"
-    new.write_text(json.dumps(asdict(record), indent=2, default=str) + "\n")
+    new.write_text(json.dumps(document, indent=2) + "\n")
     new.replace(folder / f"{record.run_id}.json")

@@ -19,10 +19,12 @@ __all__ = ["SegmentModel", "segment_profiles"]
 
 FEATURES = ("days_since_last_order", "tenure_days", "orders", "revenue")
 CANDIDATES = range(3, 9)
-STARTS = 4
+STARTS = 10
+SAMPLE_ROWS = 20_000
 SILHOUETTE_ROWS = 3000
 _QUANTILES = (0.01, 0.99)
 _ITERATIONS = 300
+_SAME = 1e-12  # squared standard deviations, below which two customers are alike
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,7 +46,7 @@ class Preparation:
         spread = logged.std(axis=0)
         return cls(low, high, logged.mean(axis=0), np.where(spread > 0, spread, 1.0))
 
-    def apply(self, values: Array, backend: Backend) -> Array:
+    def points(self, values: Array, backend: Backend) -> Array:
         """The matrix in standard deviations, on the device."""
         xp = backend.xp
         low, high, mean, spread = (
@@ -71,23 +73,24 @@ class SegmentModel:
         self.backend = backend
 
     def fit(self, features: Frame) -> Self:
-        """Learns preparation, centres and names from a frame with `FEATURES` and customer_key.
+        """Learns preparation and centres from a frame with `FEATURES` and customer_key.
 
         Segments are numbered by revenue, most first.
 
         Raises:
-            ContractError: fewer customers than segments.
+            ContractError: fewer different customers than segments.
         """
         ordered = features.sort_values("customer_key").reset_index(drop=True)
-        raw = self.backend.to_host(_matrix(ordered, self.backend))
-        least = self.n_segments or min(CANDIDATES)
-        if len(np.unique(raw, axis=0)) < least:
-            message = f"{len(raw)} customers are too few to tell {least} segments apart."
-            raise ContractError(message)
-        self.preparation_ = Preparation.learnt(raw)
-        points = self.preparation_.apply(_matrix(ordered, self.backend), self.backend)
-        self.silhouettes_: dict[int, float] = {}
-        self.centres_, self.inertia_ = self._chosen(points)
+        matrix = _matrix(ordered, self.backend)
+        raw = self.backend.to_host(matrix)
+        if not len(raw):
+            raise self._too_few(raw, different=0)
+        preparation = Preparation.learnt(raw)
+        points = preparation.points(matrix, self.backend)
+        # More threads add the same numbers in another order, and other labels can follow.
+        with threadpool_limits(1):
+            self.centres_, self.inertia_, self.silhouettes_ = self._chosen(points)
+        self.preparation_ = preparation
         self._number_by_revenue(raw, points)
         return self
 
@@ -97,15 +100,18 @@ class SegmentModel:
         Raises:
             NotFitted: before `fit`.
         """
-        if not hasattr(self, "centres_"):
-            message = "SegmentModel has no centres yet: call fit, or load a saved model."
-            raise NotFitted(message)
-        points = self.preparation_.apply(_matrix(features, self.backend), self.backend)
+        self._check_fitted()
+        points = self.preparation_.points(_matrix(features, self.backend), self.backend)
         labels, distances = _nearest(points, self.centres_, self.backend)
         return features[["customer_key"]].assign(segment=labels, distance=distances)
 
     def save(self, folder: Path, *, card: Mapping[str, object]) -> None:
-        """Writes model.json: every learnt number, and the card."""
+        """Writes model.json: every learnt number, and the card.
+
+        Raises:
+            NotFitted: before `fit`.
+        """
+        self._check_fitted()
         preparation = {name: value.tolist() for name, value in vars(self.preparation_).items()}
         document = {
             "features": FEATURES,
@@ -121,8 +127,18 @@ class SegmentModel:
 
     @classmethod
     def load(cls, folder: Path, *, backend: Backend) -> Self:
-        """A saved model, on this device whichever it was fitted on."""
+        """A saved model, on this device whichever it was fitted on.
+
+        Raises:
+            ContractError: it was fitted on other features than this version makes.
+        """
         document: dict[str, Any] = json.loads((folder / "model.json").read_text())
+        if document["features"] != list(FEATURES):
+            message = (
+                f"The model in {folder} was fitted on {', '.join(document['features'])}; this "
+                f"version takes {', '.join(FEATURES)}. Fit it again."
+            )
+            raise ContractError(message)
         model = cls(n_segments=len(document["centres"]), seed=document["seed"], backend=backend)
         model.preparation_ = Preparation(
             **{name: np.asarray(value) for name, value in document["preparation"].items()}
@@ -132,19 +148,45 @@ class SegmentModel:
         model.silhouettes_ = {int(k): value for k, value in document["silhouettes"].items()}
         return model
 
-    def _chosen(self, points: Array) -> tuple[Floats, float]:
-        """(centres, inertia) for the number of segments that was asked for or tells best."""
-        if self.n_segments:
-            return self._best_start(points, self.n_segments)
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "centres_"):
+            message = "SegmentModel has no centres yet: call fit, or load a saved model."
+            raise NotFitted(message)
+
+    def _chosen(self, points: Array) -> tuple[Floats, float, dict[int, float]]:
+        """(centres, inertia, silhouettes) for the count that was asked for or tells best.
+
+        Starts and counts are tried on a sample; all points then move the centres that it chose.
+        """
         rng = np.random.default_rng(self.seed)
-        shown = np.sort(rng.permutation(len(points))[:SILHOUETTE_ROWS])
-        sample = self.backend.to_host(points[shown])
-        fits = {}
-        for count in CANDIDATES:
-            if count < len(np.unique(sample, axis=0)):
-                fits[count] = self._best_start(points, count)
-                self.silhouettes_[count] = _silhouette(sample, fits[count][0])
-        return fits[max(fits, key=lambda count: self.silhouettes_[count])]
+        sample = self._some(points, SAMPLE_ROWS, rng)
+        host = self.backend.to_host(sample)
+        wanted = [self.n_segments] if self.n_segments else list(CANDIDATES)
+        different = len(_spread_centres(host, max(wanted), rng))
+        if different < min(wanted):
+            raise self._too_few(points, different=different)
+        fits = {count: self._best_start(sample, count) for count in wanted if count <= different}
+        tell = {}
+        if not self.n_segments:
+            shown = self.backend.to_host(self._some(sample, SILHOUETTE_ROWS, rng))
+            tell = {count: _silhouette(shown, centres) for count, (centres, _) in fits.items()}
+        centres, inertia = fits[max(tell or fits, key=lambda count: tell.get(count, 0.0))]
+        if len(sample) < len(points):
+            centres, inertia = self._fitted(points, centres)
+        return centres, inertia, tell
+
+    def _some(self, points: Array, most: int, rng: np.random.Generator) -> Array:
+        """At most that many of the points, in their order."""
+        chosen = np.sort(rng.permutation(len(points))[:most])
+        some: Array = points[self.backend.xp.asarray(chosen)]
+        return some
+
+    def _too_few(self, rows: Array, *, different: int) -> ContractError:
+        message = (
+            f"{len(rows)} customers, {different} of them different, are too few to tell "
+            f"{self.n_segments or min(CANDIDATES)} segments apart."
+        )
+        return ContractError(message)
 
     def _best_start(self, points: Array, count: int) -> tuple[Floats, float]:
         host = self.backend.to_host(points)
@@ -162,9 +204,7 @@ class SegmentModel:
             max_iter=_ITERATIONS,
             tol=1e-6,
         )
-        # More threads add the same numbers in another order, and other labels can follow.
-        with threadpool_limits(1):
-            estimator.fit(points)
+        estimator.fit(points)
         return self.backend.to_host(estimator.cluster_centers_), float(estimator.inertia_)
 
     def _number_by_revenue(self, raw: Floats, points: Array) -> None:
@@ -195,7 +235,9 @@ def segment_profiles(features: pd.DataFrame, segments: pd.DataFrame) -> pd.DataF
         currency=("currency", "first"),
     ).reset_index()
     table["customer_share"] = table["customers"] / len(joined)
-    table["revenue_share"] = groups["revenue"].sum().to_numpy() / joined["revenue"].sum()
+    total = joined["revenue"].sum()
+    # Where returns ate up all sales there is nothing to share.
+    table["revenue_share"] = groups["revenue"].sum().to_numpy() / total if total else 0.0
     table["name"] = _names(table, joined)
     return table[list(contract("segment_profiles").names)]
 
@@ -276,20 +318,34 @@ def _nearest(points: Array, centres: Floats, backend: Backend) -> tuple[Array, A
 
 
 def _spread_centres(points: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """k-means++ (Arthur, Vassilvitskii 2007): centres drawn with odds of their distance squared."""
+    """k-means++ (Arthur, Vassilvitskii 2007): centres drawn with odds of their distance squared.
+
+    Of a few draws each time the one that leaves least is taken. Fewer than `count` centres where
+    there are not as many different points.
+    """
+    draws = 2 + int(np.log(count))
     centres = [points[rng.integers(len(points))]]
-    nearest = ((points - centres[0]) ** 2).sum(axis=1)
-    for _ in range(count - 1):
+    nearest = _squares(points, centres[0])
+    while len(centres) < count and nearest.any():
         total = nearest.cumsum()
-        centres.append(points[int(total.searchsorted(rng.random() * total[-1], side="right"))])
-        nearest = np.minimum(nearest, ((points - centres[-1]) ** 2).sum(axis=1))
+        drawn = points[total.searchsorted(rng.random(draws) * total[-1], side="right")]
+        left = [np.minimum(nearest, _squares(points, centre)) for centre in drawn]
+        best = min(range(draws), key=lambda i: left[i].sum())
+        centres.append(drawn[best])
+        nearest = left[best]
     return np.array(centres)
+
+
+def _squares(points: Floats, centre: Floats) -> Floats:
+    """Squared distances to the centre; 0 where they are too small to mean anything."""
+    squares: Floats = ((points - centre) ** 2).sum(axis=1)
+    return np.where(squares > _SAME, squares, 0.0)
 
 
 def _silhouette(points: Floats, centres: Floats) -> float:
     from sklearn.metrics import silhouette_score
 
     labels = ((points[:, None, :] - centres[None]) ** 2).sum(axis=2).argmin(axis=1)
-    if len(np.unique(labels)) < 2:
+    if not 2 <= len(np.unique(labels)) < len(points):
         return -1.0
     return float(silhouette_score(points, labels))

@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract
-from gpu_pipeline.errors import PipelineError
+from gpu_pipeline.errors import LakeError
 from gpu_pipeline.features import customer_features
 from gpu_pipeline.forecasting.demand import combined_demand, daily_demand, forecast_demand
-from gpu_pipeline.orders import LINE_COLUMNS, settled
+from gpu_pipeline.orders import LINE_COLUMNS, one_currency, settled
 from gpu_pipeline.pipeline import Step, Work
-from gpu_pipeline.publish import Snapshot, current_version, write_snapshot
+from gpu_pipeline.publish import Snapshot, write_snapshot
 from gpu_pipeline.segmentation import SegmentModel, segment_profiles
 from gpu_pipeline.store import Lake
 from nlp import SentimentModel
@@ -41,8 +42,8 @@ def _features(work: Work) -> None:
 def _segments(work: Work) -> None:
     """Fits on one device, on all customers' few numbers; assigns bucket by bucket."""
     backend = work.lake.backend
-    features: Frame = work.read("customer_features").compute()
-    _one_currency(features, backend)
+    features: Frame = work.read("customer_features").compute().reset_index(drop=True)
+    one_currency(features, backend)
     model = SegmentModel(
         n_segments=work.config.segments, seed=work.config.seed, backend=backend
     ).fit(features)
@@ -86,7 +87,7 @@ def _settled_demand(lines: Frame, backend: Backend) -> Frame:
 def _forecast(work: Work) -> None:
     demand = work.read("demand_daily").compute()
     backend = work.lake.backend
-    _one_currency(demand, backend)
+    one_currency(demand, backend)
     table = forecast_demand(demand, as_of=work.as_of, horizon=work.config.horizon, backend=backend)
     chosen = table.drop_duplicates("product_id")
     work.facts.update(
@@ -122,9 +123,8 @@ def _text_sentiment(work: Work) -> None:
 
 def _unscored(work: Work, source: str, bucket: int, *, everything: bool) -> pd.DataFrame:
     found = contract(source)
-    frame = work.lake.backend.to_pandas(
-        work.lake.read_bucket(source, bucket, [(found.event_time or "", "<=", _moment(work.as_of))])
-    )
+    by_then = (found.event_time or "", "<=", np.datetime64(work.as_of, "us"))
+    frame = work.lake.backend.to_pandas(work.lake.read_bucket(source, bucket, [by_then]))
     if everything or not work.has("text_sentiment"):
         return frame
     done = work.lake.read_bucket("text_sentiment", bucket, [("source", "==", source)])
@@ -152,9 +152,9 @@ def _scored(texts: pd.DataFrame, source: str, model: SentimentModel) -> pd.DataF
 def _publish(work: Work) -> None:
     served = ("customer_features", "customer_segments", "segment_profiles", "demand_forecast")
     tables = {name: _chunks(work, name) for name in served if work.has(name)}
-    tables["product_names"] = iter([_product_names(work)])
-    if work.has("text_sentiment"):
-        tables["product_sentiment"] = iter([_product_sentiment(work)])
+    sentiment = _product_sentiment(work)
+    tables["product_sentiment"] = iter([sentiment])
+    tables["product_names"] = iter([_product_names(work, sentiment["product_id"])])
     versions = {name: work.lake.version(name) for name in work.lake.tables()}
     path = write_snapshot(
         work.lake.path / SERVING,
@@ -177,64 +177,54 @@ def _chunks(work: Work, table: str) -> Iterator[pd.DataFrame]:
         yield work.lake.backend.to_pandas(frame.partitions[i].compute())
 
 
-def _product_names(work: Work) -> pd.DataFrame:
-    """product_id and name: as in the catalogue, else as last printed on an order line."""
+def _product_names(work: Work, mentioned: "pd.Series[str]") -> pd.DataFrame:
+    """product_id and name: the catalogue's, else the last on an order line, else the id itself."""
     to_pandas = work.lake.backend.to_pandas
-    found = []
+    found = [pd.DataFrame({"product_id": mentioned, "name": mentioned})]
     if work.has("orders"):
         columns = ["product_id", "product_name", "ordered_at", "line_type"]
-        lines = work.read("orders", columns).map_partitions(_latest_names)
-        last = to_pandas(lines.compute()).sort_values(["ordered_at", "name"])
-        found.append(last[["product_id", "name"]])
+        lines = work.read("orders", columns).map_partitions(_printed_names).compute()
+        printed = to_pandas(_printed_names(lines))
+        found.append(printed.assign(name=printed["product_name"].fillna(printed["product_id"])))
     if work.has("products"):
         found.append(to_pandas(work.read("products", ["product_id", "name"]).compute()))
-    names = pd.concat(found).drop_duplicates("product_id", keep="last")
-    names["name"] = names["name"].where(names["name"].notna(), names["product_id"])
-    return names.reset_index(drop=True)
+    names = pd.concat(found)[["product_id", "name"]]
+    return names.drop_duplicates("product_id", keep="last").reset_index(drop=True)
 
 
-def _latest_names(lines: Frame) -> Frame:
-    """The last name of each product on its sales; null where none was printed."""
-    sold = lines[lines["line_type"] == "sale"].rename(columns={"product_name": "name"})
-    ordered = sold.sort_values(["ordered_at", "name"], na_position="first")
-    last = ordered.drop_duplicates(subset=["product_id"], keep="last")
-    return last[["product_id", "name", "ordered_at"]]
+def _printed_names(lines: Frame) -> Frame:
+    """The line of each product on whose sale its name was printed last; any where none was."""
+    sold = lines[lines["line_type"] == "sale"]
+    ordered = sold.assign(printed=sold["product_name"].notna()).sort_values(
+        ["printed", "ordered_at", "product_name"]
+    )
+    return ordered.drop_duplicates(subset=["product_id"], keep="last")[list(lines.columns)]
 
 
 def _product_sentiment(work: Work) -> pd.DataFrame:
     """Texts about each product, and how many of them sound which way."""
-    frame = work.read("text_sentiment", ["product_id", "label"]).compute()
-    host = work.lake.backend.to_pandas(frame).dropna()
-    counts = host.groupby(["product_id", "label"]).size().unstack(fill_value=0)
-    counts = counts.reindex(columns=list(SentimentModel.labels), fill_value=0).astype("int64")
-    table = counts.assign(texts=counts.sum(axis=1)).reset_index()
-    return table[["product_id", "texts", *SentimentModel.labels]].rename_axis(columns=None)
-
-
-def _one_currency(frame: Frame, backend: Backend) -> None:
-    """Amounts of different currencies are never added."""
-    found = sorted(backend.to_pandas(frame[["currency"]].drop_duplicates())["currency"])
-    if len(found) > 1:
-        message = (
-            f"Orders are in {', '.join(found)}: amounts of different currencies are not added. "
-            "Convert them to one currency before they are loaded."
-        )
-        raise PipelineError(message)
+    columns = ["product_id", "label"]
+    if work.has("text_sentiment"):
+        frame: Frame = work.read("text_sentiment", columns).compute()
+    else:
+        frame = _meta(work, "text_sentiment")[columns]
+    about = work.lake.backend.to_pandas(frame).dropna()
+    said = {label: about["label"] == label for label in SentimentModel.labels}
+    counts = pd.DataFrame(said).groupby(about["product_id"]).sum().astype("int64")
+    counts.insert(0, "texts", counts.sum(axis=1))
+    return counts.reset_index()
 
 
 def _meta(work: Work, table: str) -> Frame:
     return work.lake.backend.empty(contract(table))
 
 
-def _moment(as_of: datetime) -> "pd.Timestamp":
-    return pd.Timestamp(as_of).to_datetime64()  # type: ignore[return-value]
-
-
 def _published(lake: Lake) -> str | None:
-    folder = lake.path / SERVING
-    if current_version(folder) is None:
+    try:
+        snapshot = Snapshot.open(lake.path / SERVING)
+    except LakeError:
+        # Nothing there, or damaged: either way it is to be made.
         return None
-    snapshot = Snapshot.open(folder)
     try:
         return snapshot.facts.get("fingerprint")
     finally:
@@ -259,7 +249,7 @@ STEPS = (
         run=_segments,
         settings=("segments", "seed"),
     ),
-    Step(name="demand", reads=("orders",), writes=("demand_daily",), run=_demand),
+    Step(name="demand", reads=("orders",), writes=("demand_daily",), run=_demand, dated=False),
     Step(
         name="forecast",
         reads=("demand_daily",),
@@ -272,6 +262,7 @@ STEPS = (
         reads=TEXT_SOURCES,
         writes=("text_sentiment",),
         run=_text_sentiment,
+        dated=False,
         state=_text_model,
     ),
     Step(

@@ -287,7 +287,11 @@ def _checked_card(folder: Path, *, pinned: str | None) -> dict[str, Any]:
     if pinned is not None and _sha256(path) != pinned:
         message = f"{path} was altered (its sha256 is not the pinned one): reinstall the package."
         raise ModelError(message)
-    card: dict[str, Any] = json.loads(path.read_text())
+    try:
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        message = f"{path} is not JSON ({error}): restore it, or remove it to load unchecked."
+        raise ModelError(message) from error
     for name, digest in card.get("files", {}).items():
         if not (folder / name).is_file():
             message = f"{folder / name} is missing: restore it, its sha256 is {digest}."
@@ -318,7 +322,11 @@ def _read_tokenizer(folder: Path) -> "Tokenizer":
     if not path.is_file():
         message = f"{path} is missing: save the model with its fast tokenizer."
         raise ModelError(message)
-    tokenizer = Tokenizer.from_file(str(path))
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers has no narrower one
+        message = f"{path} can't be read: {error}."
+        raise ModelError(message) from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
@@ -330,16 +338,32 @@ def _read_module(folder: Path) -> "PreTrainedModel":
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     path = folder / _WEIGHTS
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    module: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
-        config
-    )
     try:
-        module.load_state_dict(_restored(load_file(path)))
+        # A folder is data: code that it may carry is never run.
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        module: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
+            config, trust_remote_code=False
+        )
+    except (ValueError, OSError) as error:
+        message = f"{folder / 'config.json'} is no text classifier's: {_in_short(error)}"
+        raise ModelError(message) from error
+    try:
+        _load(module, _restored(load_file(path)))
     except (SafetensorError, RuntimeError) as error:
-        message = f"{path} doesn't fit {folder / 'config.json'}: {str(error).splitlines()[0]}"
+        message = f"{path} doesn't fit {folder / 'config.json'}: {_in_short(error)}"
         raise ModelError(message) from error
     return module
+
+
+def _load(module: "PreTrainedModel", weights: "dict[str, torch.Tensor]") -> None:
+    """Gives the module all its weights; older files also number the positions, which is known."""
+    numbered = {name for name in weights if name.endswith(".position_ids")}
+    module.load_state_dict({name: weights[name] for name in weights.keys() - numbered})
+
+
+def _in_short(error: Exception) -> str:
+    """The first two lines of a message, as one."""
+    return " ".join(line.strip() for line in str(error).splitlines()[:2])
 
 
 def _quantised(weights: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":

@@ -3,8 +3,10 @@
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +70,7 @@ def encoder_folder() -> Path:
         )
         raise ModelError(message)
     folder = Path(next(iter(spec.submodule_search_locations))) / "model"
-    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    digest = _sha256(folder / "model.safetensors")
     if digest != ENCODER_SHA256:
         message = f"{folder}/model.safetensors has sha256 {digest}, not {ENCODER_SHA256}."
         raise ModelError(message)
@@ -89,10 +91,18 @@ def train(
     Texts that repeat after normalising are used once. A seeded part of them is held out to fit
     the temperature (Guo et al. 2017, On Calibration of Modern Neural Networks). `progress` is
     called with (steps done, steps in all, loss).
+
+    Raises:
+        ModelError: there are no texts, or other labels, or the encoder's folder lacks weights.
     """
     from tokenizers import Tokenizer
 
     unique = {normalise(text): int(label) for text, label in zip(texts, labels, strict=True)}
+    if not unique or not {*unique.values()} <= {*range(len(LABELS))}:
+        message = (
+            f"Nothing to learn from {sorted({*unique.values()})}: give texts labelled 0, 1, 2."
+        )
+        raise ModelError(message)
     names, wanted = list(unique), np.fromiter(unique.values(), dtype=np.int64, count=len(unique))
     order = np.random.default_rng(plan.seed).permutation(len(names))
     held_out, used = np.split(order, [min(plan.calibration_rows, len(names) // 10)])
@@ -105,7 +115,11 @@ def train(
     _fit(module, ids, wanted[used], plan=plan, device=device, progress=progress)
 
     tokenizer.no_truncation()
-    card = {"base": "MiniLM-L6-H384 (all-MiniLM-L6-v2)", "plan": asdict(plan), "rows": len(used)}
+    card = {
+        "encoder_sha256": _sha256(encoder / "model.safetensors"),
+        "plan": asdict(plan),
+        "rows": len(used),
+    }
     model = SentimentModel(module, tokenizer, card=card, device=device)
     if len(held_out):
         model = _calibrated(model, [names[i] for i in held_out], wanted[held_out])
@@ -133,20 +147,47 @@ def evaluate(model: SentimentModel, texts: Sequence[str], labels: Sequence[int])
 
 
 def _classifier(encoder: Path, *, seed: int) -> "PreTrainedModel":
+    """The encoder with a new head, drawn from the seed."""
     import torch
     from transformers import AutoModelForSequenceClassification
 
     torch.manual_seed(seed)
-    module: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-        encoder,
-        local_files_only=True,
-        use_safetensors=True,
-        num_labels=len(LABELS),
-        id2label=dict(enumerate(LABELS)),
-        label2id={label: i for i, label in enumerate(LABELS)},
-        dtype="float32",
+    with _without_load_report():
+        module, report = AutoModelForSequenceClassification.from_pretrained(
+            encoder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            num_labels=len(LABELS),
+            id2label=dict(enumerate(LABELS)),
+            label2id={label: i for i, label in enumerate(LABELS)},
+            dtype="float32",
+            output_loading_info=True,
+        )
+    inner = f"{module.base_model_prefix}."
+    absent = sorted(
+        name for name in report["missing_keys"] if name.startswith(inner) and "pooler" not in name
     )
+    if absent:
+        message = f"{encoder} lacks {len(absent)} weights of the encoder, the first is {absent[0]}."
+        raise ModelError(message)
     return module
+
+
+@contextmanager
+def _without_load_report() -> Iterator[None]:
+    """Keeps transformers from drawing a bar and warning that the head is new: it is meant to be."""
+    from transformers.utils import logging
+
+    verbosity, had_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(ERROR)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if had_bar:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _fit(
@@ -237,6 +278,11 @@ def _calibrated(model: SentimentModel, texts: list[str], wanted: Labels) -> Sent
     temperature = float(minimize_scalar(loss, bounds=(0.3, 5.0), method="bounded").x)
     card = {**model.card, "temperature": round(temperature, 4)}
     return SentimentModel(model.module, model.tokenizer, card=card, device=model.device)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _calibration_error(scores: npt.NDArray[np.float32], wanted: Labels, bins: int = 10) -> float:

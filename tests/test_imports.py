@@ -20,7 +20,7 @@ PACKAGES = ("api", "gpu_pipeline", "nlp")
 # A module of gpu_pipeline imports only from the rows above its own.
 LAYERS = (
     ("errors",),
-    ("config", "contracts", "terminal"),
+    ("config", "contracts", "money", "terminal"),
     ("backend",),
     ("privacy", "access", "kernels"),
     ("store", "orders"),

@@ -34,7 +34,7 @@ def code(notebook: Any) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A small shop after a whole run, scored by the bundled model."""
     folder = tmp_path_factory.mktemp("shop")
     generate(folder / "landing", customers=100, days=60, seed=3)
@@ -46,21 +46,21 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 @pytest.fixture(scope="module")
-def executed(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+def executed(shop: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """The tour's code cells with what they put out, run on that lake from their own folder."""
     notebook = read(FOLDER / "01_tour.ipynb")
     (parameters,) = [c for c in code(notebook) if "parameters" in c.metadata.get("tags", [])]
-    parameters.source = f"lake_path = {str(lake.path)!r}"
+    parameters.source = f"lake_path = {str(shop.path)!r}"
     own = tmp_path_factory.mktemp("jupyter")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_RUNTIME_DIR", str(own))
         patch.setenv("IPYTHONDIR", str(own / "ipython"))
         NotebookClient(
             notebook,
-            km=AsyncKernelManager(kernel_name="python3", transport="ipc"),
+            km=AsyncKernelManager(kernel_name="python3", transport="ipc", ip=str(own / "kernel")),
             timeout=SECONDS_PER_CELL,
             resources={"metadata": {"path": str(FOLDER)}},
-        ).execute()
+        ).execute(cleanup_kc=True)
     return code(notebook)
 
 
@@ -70,12 +70,12 @@ def outputs(cells: list[Any], kind: str) -> list[Any]:
 
 
 def test_the_tour_runs_and_shows_two_pictures_and_its_tables(
-    executed: list[Any], lake: Lake
+    executed: list[Any], shop: Lake
 ) -> None:
     figures = outputs(executed, FIGURE)
     assert [figure["data"][0]["type"] for figure in figures] == ["scatter", "bar"]
     tables = "".join(outputs(executed, TABLE))
-    for shown in (*lake.tables(), "quantity: missing", "negative", "improvement", "seasonal_naive"):
+    for shown in (*shop.tables(), "quantity: missing", "negative", "improvement", "seasonal_naive"):
         assert shown in tables
     quiet = [cell.source for cell in executed if not cell.outputs]
     assert [source.split(" = ")[0] for source in quiet] == ["lake_path"]

@@ -16,35 +16,25 @@ import pandas as pd
 import pytest
 
 from gpu_pipeline import Lake
-from gpu_pipeline.backend import Backend
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.publish import FACTS, write_snapshot
 from gpu_pipeline.report import answers, write_report
 
-CPU = Backend.choose("cpu")
 MONDAY = datetime.fromisoformat("2026-06-01")
+BLANK = {"int64": 0, "float64": 0.0, "string": "x", "timestamp": MONDAY, "bool": False}
 EVIL = "</script><script>alert('phone')</script>"
 MEGABYTE = 2**20
 Row = Mapping[str, Any]
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake.create(tmp_path / "lake", buckets=2, backend=CPU)
-
-
-def rows(table: str, *found: Row) -> pd.DataFrame:
-    """Rows of a table, columns that are not given filled with something."""
-    columns = contract(table).columns
-    blank = {"int64": 0, "float64": 0.0, "string": "x", "timestamp": MONDAY, "bool": False}
-    filled = [{**{c.name: blank[c.type] for c in columns}, **row} for row in found]
-    return CPU.cast(pd.DataFrame(filled), contract(table))
-
-
 def put(lake: Lake, table: str, *found: Row) -> None:
+    """Commits rows of a table, columns that are not given filled with something."""
+    filling = {c.name: BLANK[c.type] for c in contract(table).columns}
+    frame = pd.DataFrame([{**filling, **row} for row in found])
     with lake.writer() as writer:
-        writer.commit(contract(table), writer.write(rows(table, *found), contract(table)))
+        parts = writer.write(lake.backend.cast(frame, contract(table)), contract(table))
+        writer.commit(contract(table), parts)
 
 
 def put_forecast(lake: Lake, **units_a_day: float) -> None:
@@ -217,6 +207,8 @@ def test_a_row_that_breaks_two_rules_counts_for_each(lake: Lake) -> None:
         {"reasons": "quantity: missing; unit_price: below 0", "line": 3},
     )
     put(lake, "reviews_rejected", {"reasons": "not JSON"})
+    with lake.writer() as writer:
+        writer.commit(contract("social_rejected"), [])
     assert answers(lake).rejections.to_dict("records") == [
         {"source": "orders", "reason": "quantity: missing", "rows": 3},
         {"source": "orders", "reason": "unit_price: below 0", "rows": 2},

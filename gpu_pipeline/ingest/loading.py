@@ -2,43 +2,49 @@
 
 Every file is read in blocks, and each block leaves one staged part per bucket. Then each bucket
 is deduplicated against itself and the lake, and all of it becomes visible in one commit a table:
-rejected rows first, accepted rows second, the record of the files last. The accepted commit
-carries the files' identities, so a load that is repeated, or was killed, adds nothing twice.
+rejected rows first, accepted rows second, the record of the files last. Each commit carries the
+files' identities, so a load that is repeated, or was killed, adds nothing twice.
 """
 
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from dask.base import compute
 from dask.delayed import delayed
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import Contract, contract
 from gpu_pipeline.errors import IngestError
+from gpu_pipeline.ingest.duplicates import deduplicated, with_row_numbers
 from gpu_pipeline.ingest.mapping import Feed, FileMapping
 from gpu_pipeline.ingest.reading import Block, column_names, read_blocks
-from gpu_pipeline.ingest.rows import row_hashes, typed_rows
-from gpu_pipeline.kernels import mixed_hash, ordinals_in_runs, run_starts
+from gpu_pipeline.ingest.rows import refused_rows, typed_rows
+from gpu_pipeline.privacy import redact
 from gpu_pipeline.store import Condition, Lake, Part, Writer
 
 __all__ = ["FileReport", "IngestReport", "ingest"]
 
-PROVENANCE = ("file_no", "line")
 CONFLICT = "key: another row has it with other values"
 LEDGER = "source_files"
+LATE_HORIZON = np.timedelta64(35, "D")  # how far apart two rows of one key may lie in time
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileReport:
-    """What became of a file's rows: rows = accepted + rejected + duplicates, exactly."""
+    """What became of a file's rows: rows = accepted + rejected + duplicates, exactly.
+
+    Of a file that was `loaded_before`, under whatever name, it says what became of them then.
+    """
 
     name: str
     contract: str
@@ -67,6 +73,11 @@ class LandingFile:
     path: Path
     feed: Feed
     file_id: str
+
+    @property
+    def name(self) -> str:
+        """The file's name, without an address or number of somebody in it."""
+        return redact(self.path.name)
 
     @property
     def file_no(self) -> int:
@@ -115,6 +126,9 @@ def ingest(
 
 
 def _discovered(source: Path, mapping: FileMapping) -> tuple[list[LandingFile], list[str]]:
+    if not source.exists():
+        message = f"{source} does not exist."
+        raise IngestError(message)
     try:
         paths = sorted(p for p in source.iterdir() if p.is_file()) if source.is_dir() else [source]
         found = [
@@ -128,6 +142,10 @@ def _discovered(source: Path, mapping: FileMapping) -> tuple[list[LandingFile], 
     if not found:
         globs = ", ".join(feed.files for feed in mapping.feeds)
         message = f"No feed takes any file of {source}. Feeds take: {globs}."
+        raise IngestError(message)
+    twice = [p.name for p, number in Counter(f.path for f in found).items() if number > 1]
+    if len({(file.path, file.file_id) for file in found}) < len(found):
+        message = f"Two feeds of one contract take {', '.join(twice)}: one of them must not."
         raise IngestError(message)
     taken = {file.path for file in found}
     return found, [path.name for path in paths if path not in taken]
@@ -147,37 +165,72 @@ def _load(
         before = known.get(file.file_id)
         if before is not None and before.mapping != file.feed.digest:
             message = (
-                f"{file.path.name} was loaded before under another mapping. Load it into a new "
+                f"{file.name} was loaded before under another mapping. Load it into a new "
                 "lake, or with the mapping that it was loaded with."
             )
             raise IngestError(message)
-    new = list({f.file_id: f for f in files if f.file_id not in known}.values())
-    reports = [known[f.file_id] for f in files if f.file_id in known]
-    return reports + (_load_new(lake, writer, found, new) if new else [])
+    # Two files with the same content are one file, and its copy.
+    new = {file.file_id: file for file in reversed(files) if file.file_id not in known}
+    for report in _load_new(lake, writer, found, [*new.values()][::-1]) if new else ():
+        known[report.file_id] = report
+    return [
+        known[file.file_id]
+        if new.get(file.file_id) is file
+        else replace(known[file.file_id], name=file.name, loaded_before=True)
+        for file in files
+    ]
 
 
 def _load_new(
     lake: Lake, writer: Writer, found: Contract, files: list[LandingFile]
 ) -> list[FileReport]:
     staging = writer.staging / found.name
-    # Of files whose load was killed between its commits, the rejected rows are there already.
-    refused = found.rejected().name
-    settled = frozenset(file.file_no for file in files if lake.loaded(refused, file.file_id))
+    identities = [file.file_id for file in files]
     buckets = list(range(lake.buckets)) if found.bucketed else [None]
-    rows = compute(*(delayed(_stage)(file, lake, staging) for file in files))
-    finished = compute(
-        *(delayed(_finish)(lake, writer, found, staging, bucket, settled) for bucket in buckets)
+    rows = _all(delayed(_attempted)(_stage, file, lake, staging) for file in files)
+    # Where a load was killed between its commits, the rejected rows of its files are there. They
+    # are written anew: what a conflict is depends on what has been loaded since.
+    settled = lake.loaded(found.rejected().name, identities)
+    again = frozenset(file.file_no for file in files) if settled else frozenset[int]()
+    finished = _all(
+        delayed(_attempted)(_finish, lake, writer, found, staging, bucket, again)
+        for bucket in buckets
     )
     shutil.rmtree(staging, ignore_errors=True)
     reports = [_report(*one, finished) for one in zip(files, rows, strict=True)]
-    note = {"files": [asdict(report) for report in reports]}
-    identities = [file.file_id for file in files]
-    refused_parts = [part for one in finished for part in one.rejected_parts]
-    parts = [part for one in finished for part in one.parts]
-    writer.commit(found.rejected(), refused_parts, transactions=identities)
-    writer.commit(found, parts, transactions=identities, note=note)
+    writer.commit(
+        found.rejected(),
+        [part for bucket in finished for part in bucket.rejected_parts],
+        overwrite=bool(settled),
+        transactions=[i for i in identities if i not in settled],
+    )
+    writer.commit(
+        found,
+        [part for bucket in finished for part in bucket.parts],
+        transactions=identities,
+        note={"files": [asdict(report) for report in reports]},
+    )
     _record(lake, writer, reports)
     return reports
+
+
+def _all(tasks: Iterable[Any]) -> list[Any]:
+    """The results of tasks that were `_attempted`; the first error once all have ended.
+
+    Dask raises at once and lets the others run on: they would write behind the writer's back.
+    """
+    results = list(compute(*tasks))
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return results
+
+
+def _attempted(task: Callable[..., Any], *given: Any) -> Any:  # noqa: ANN401
+    try:
+        return task(*given)
+    except Exception as error:  # noqa: BLE001 - raised by `_all`
+        return error
 
 
 def _ledger(lake: Lake, found: Contract) -> dict[str, FileReport]:
@@ -194,9 +247,7 @@ def _healed(
 ) -> dict[str, FileReport]:
     """The ledger, with the files whose load was killed after the rows were committed."""
     known = _ledger(lake, found)
-    lost = {
-        f.file_id for f in files if f.file_id not in known and lake.loaded(found.name, f.file_id)
-    }
+    lost = lake.loaded(found.name, (f.file_id for f in files if f.file_id not in known))
     if lost:
         notes = [record for entry in lake.history(found.name) for record in entry.get("files", ())]
         _record(lake, writer, [FileReport(**r) for r in notes if r["file_id"] in lost])
@@ -215,7 +266,7 @@ def _stage(file: LandingFile, lake: Lake, staging: Path) -> int:
     """Leaves the file's typed rows in the staging folder, by bucket; returns how many it has."""
     found, rows = file.feed.found, 0
     for number, block in enumerate(read_blocks(file.path, file.feed.dialect)):
-        landed = Block(file.feed.landed(block.table), block.lines, block.broken)
+        landed = Block(_landed(file, block.table), block.lines, block.broken)
         typed = typed_rows(
             landed,
             found,
@@ -231,17 +282,25 @@ def _stage(file: LandingFile, lake: Lake, staging: Path) -> int:
     return rows
 
 
+def _landed(file: LandingFile, table: pa.Table) -> pa.Table:
+    try:
+        return file.feed.landed(table)
+    except pa.ArrowException as error:
+        message = f"{file.name} does not fit its mapping: {str(error).splitlines()[0]}."
+        raise IngestError(message) from error
+
+
 def _spread(frame: Frame, folder: Path, name: str, lake: Lake, *, bucketed: bool) -> None:
     if not bucketed:
         _put(frame, folder / "all" / name)
         return
-    place = frame["customer_key"] & (lake.buckets - 1)
-    ordered = frame.assign(bucket=place).sort_values("bucket", kind="stable")
-    codes = lake.backend.to_host(ordered["bucket"])
-    edges = codes.searchsorted(range(lake.buckets + 1))
-    for bucket in range(lake.buckets):
-        piece = ordered.iloc[int(edges[bucket]) : int(edges[bucket + 1])]
-        _put(piece.drop(columns="bucket"), folder / str(bucket) / name)
+    xp = lake.backend.xp
+    # NumPy has a radix sort for 16 bits.
+    place = (lake.backend.as_bits(frame["customer_key"]) & (lake.buckets - 1)).astype("uint16")
+    order = xp.argsort(place, kind="stable")
+    ordered, edges = frame.iloc[order], xp.searchsorted(place[order], xp.arange(lake.buckets + 1))
+    for bucket, (start, stop) in enumerate(pairwise(lake.backend.to_host(edges).tolist())):
+        _put(ordered.iloc[start:stop], folder / str(bucket) / name)
 
 
 def _put(frame: Frame, path: Path) -> None:
@@ -256,24 +315,30 @@ def _finish(
     found: Contract,
     staging: Path,
     bucket: int | None,
-    settled: frozenset[int],
+    again: frozenset[int],
 ) -> Finished:
-    """Deduplicates one bucket against itself and the lake, and writes its parts."""
+    """Deduplicates one bucket against itself and the lake, and writes its parts.
+
+    Where there are files that come `again`, the rejected parts are all that the bucket has.
+    """
     place = "all" if bucket is None else str(bucket)
     backend, refused = lake.backend, found.rejected()
     new = _staged(staging / "accepted" / place, found, backend)
-    new = _with_row_numbers(new, found, backend)
-    accepted, conflicts = _deduplicated(new, _present(lake, found, new, bucket), found, backend)
+    new = with_row_numbers(new, found, backend)
+    accepted, conflicts = deduplicated(new, _present(lake, found, new, bucket), found, backend)
     rejected = backend.frames.concat(
         [
             _staged(staging / "rejected" / place, refused, backend),
-            _as_rejected(conflicts, found, backend),
+            refused_rows(conflicts, CONFLICT, found, key=lake.key, backend=backend),
         ]
     )
-    unsettled = rejected[~rejected["file_no"].isin(list(settled))]
+    kept = rejected
+    if again:
+        before = lake.read_bucket(refused.name, bucket)
+        kept = backend.frames.concat([before[~before["file_no"].isin(list(again))], rejected])
     return Finished(
         parts=_written(accepted, found, writer, bucket),
-        rejected_parts=_written(unsettled, refused, writer, bucket),
+        rejected_parts=_written(kept, refused, writer, bucket),
         accepted=_by_file(accepted, backend),
         rejected=_by_file(rejected, backend),
         duplicates=_by_file(new, backend)
@@ -289,81 +354,20 @@ def _staged(folder: Path, found: Contract, backend: Backend) -> Frame:
     return backend.cast(backend.read_parquet(paths, found.names), found)
 
 
-def _with_row_numbers(frame: Frame, found: Contract, backend: Backend) -> Frame:
-    """Where the source numbers no lines: a number from what the row says and its ordinal.
-
-    Identical rows of one file are different rows; the same rows in another file are the same.
-    """
-    numbered = [column.name for column in found.columns if column.row_number]
-    if not numbered or not len(frame):
-        return frame
-    (name,) = numbered
-    missing = frame[name] == 0
-    if not bool(missing.any()):
-        return frame
-    hashes = row_hashes(frame, found, backend)
-    ordered = frame.assign(row_hash=hashes).sort_values(["file_no", "row_hash", "line"])
-    columns = [backend.as_bits(ordered[c]) for c in ("file_no", "row_hash")]
-    starts = run_starts(columns, backend.xp)
-    ordinals = ordinals_in_runs(starts, len(ordered), backend.xp)
-    made = backend.frames.Series(
-        mixed_hash([columns[1], ordinals], backend.xp), index=ordered.index
-    )
-    return ordered.assign(**{name: ordered[name].where(ordered[name] != 0, made)}).drop(
-        columns="row_hash"
-    )
-
-
 def _present(lake: Lake, found: Contract, new: Frame, bucket: int | None) -> Frame:
-    """The lake's rows that share a key's first column with the new ones, in their months."""
+    """The lake's rows that share a key's first column with the new ones, up to the horizon."""
     if not len(new) or lake.version(found.name) is None:
         return lake.backend.empty(found)
     where: list[Condition] = []
     if found.event_time is not None and found.by_month:
-        times = new[found.event_time]
+        time = new[found.event_time]
         where = [
-            (found.event_time, ">=", _month_start(times.min())),
-            (found.event_time, "<", _month_start(times.max(), later=1)),
+            (found.event_time, ">=", _moment(time.min()) - LATE_HORIZON),
+            (found.event_time, "<=", _moment(time.max()) + LATE_HORIZON),
         ]
     frame = lake.read_bucket(found.name, bucket, where)
     first = found.key[0]
     return frame[frame[first].isin(new[first])]
-
-
-def _deduplicated(
-    new: Frame, present: Frame, found: Contract, backend: Backend
-) -> tuple[Frame, Frame]:
-    """(rows to add, rows whose key another row has with other values); the rest are repeats."""
-    key = list(found.key)
-    said = [name for name in found.names if name not in PROVENANCE]
-    both = backend.frames.concat(
-        [present.assign(is_new=False), new.sort_values(list(PROVENANCE)).assign(is_new=True)],
-        ignore_index=True,
-    )
-    shared = both.duplicated(subset=key, keep=False)
-    if not bool(shared.any()):
-        return new, new.iloc[:0]
-    different = both[shared].drop_duplicates(subset=said, keep="first")
-    repeated = different.duplicated(subset=key, keep="first")
-    kept = backend.frames.concat([both[~shared], different[~repeated]])
-    conflicts = different[repeated]
-    return (
-        kept[kept["is_new"]].drop(columns="is_new"),
-        conflicts[conflicts["is_new"]].drop(columns="is_new"),
-    )
-
-
-def _as_rejected(conflicts: Frame, found: Contract, backend: Backend) -> Frame:
-    refused = found.rejected()
-    if not len(conflicts):
-        return backend.empty(refused)
-    host = backend.to_pandas(conflicts)
-    if not found.bucketed:
-        host = host.assign(customer_key=0, key_kind="guest")
-    said = [name for name in found.names if name not in (*PROVENANCE, "customer_key")]
-    values = host[said].to_json(orient="records", lines=True, date_format="iso").splitlines()
-    host = host.assign(reasons=CONFLICT, row_values=values)
-    return backend.cast(backend.from_pandas(host), refused)
 
 
 def _written(frame: Frame, found: Contract, writer: Writer, bucket: int | None) -> list[Part]:
@@ -378,7 +382,7 @@ def _by_file(frame: Frame, backend: Backend) -> Counter[int]:
 def _report(file: LandingFile, rows: int, finished: Sequence[Finished]) -> FileReport:
     number = file.file_no
     report = FileReport(
-        name=file.path.name,
+        name=file.name,
         contract=file.feed.contract,
         file_id=file.file_id,
         file_no=number,
@@ -395,5 +399,5 @@ def _report(file: LandingFile, rows: int, finished: Sequence[Finished]) -> FileR
     return report
 
 
-def _month_start(time: Any, later: int = 0) -> np.datetime64:  # noqa: ANN401
-    return np.datetime64(str(time)[:7], "M") + later
+def _moment(time: Any) -> np.datetime64:  # noqa: ANN401
+    return np.datetime64(str(time), "us")

@@ -11,6 +11,7 @@ contract's landing columns where their values come from::
           order_id: InvoiceNo                              # a column of the file
           product_id: {from: StockCode, apply: upper}      # changed on the way
           currency: {constant: GBP}                        # the same for every row
+          post_id: {digest_of: [author, text]}             # an id for rows without one
           line_type:                                       # the first case that holds
             cases:
               - {when: InvoiceNo, starts_with: C, then: return}
@@ -19,6 +20,7 @@ contract's landing columns where their values come from::
             otherwise: sale
 """
 
+import codecs
 import hashlib
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
@@ -32,7 +34,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gpu_pipeline.contracts import Contract, contract, sources
-from gpu_pipeline.errors import ContractError, IngestError
+from gpu_pipeline.errors import IngestError
 from gpu_pipeline.ingest.reading import CsvDialect
 
 __all__ = ["Feed", "FileMapping"]
@@ -64,6 +66,16 @@ class Case(_Strict):
             raise ValueError(message)
         return self
 
+    @field_validator("matches")
+    @classmethod
+    def _is_a_pattern(cls, pattern: str | None) -> str | None:
+        try:
+            pac.match_substring_regex("", pattern or "")
+        except pa.ArrowInvalid as error:
+            message = f"{pattern!r} is no regular expression of RE2"
+            raise ValueError(message) from error
+        return pattern
+
 
 class ColumnSource(_Strict):
     """Where the values of a column come from: a column, a constant, or the first case."""
@@ -71,28 +83,34 @@ class ColumnSource(_Strict):
     from_: Annotated[str | None, Field(alias="from")] = None
     apply: Literal["strip", "upper", "lower", "negate"] | None = None
     constant: Scalar | None = None
+    digest_of: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
     otherwise: Scalar | None = None
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
-        if sum((self.from_ is not None, self.constant is not None, bool(self.cases))) != 1:
-            message = "needs exactly one of from, constant, cases"
+        named = (self.from_ is not None, self.constant is not None)
+        if sum((*named, bool(self.digest_of), bool(self.cases))) != 1:
+            message = "needs exactly one of from, constant, digest_of, cases"
             raise ValueError(message)
         return self
 
     @property
     def needs(self) -> list[str]:
         """The columns of the file that it reads."""
-        return [self.from_] if self.from_ is not None else [case.when for case in self.cases]
+        if self.from_ is not None:
+            return [self.from_]
+        return [*self.digest_of, *(case.when for case in self.cases)]
 
     def values(self, table: pa.Table) -> pa.Array | pa.ChunkedArray:
-        """The column for the rows of a block."""
+        """The column for the rows of a block; a column that the block lacks is null."""
         if self.constant is not None:
             return pa.repeat(_as_text(self.constant), len(table))
         if self.from_ is not None:
-            column = table[self.from_]
+            column = _column(table, self.from_)
             return column if self.apply is None else _APPLY[self.apply](column)
+        if self.digest_of:
+            return _digests([_string(table[name]) for name in self.digest_of])
         chosen = pa.nulls(len(table), pa.string())
         if self.otherwise is not None:
             chosen = pa.repeat(_as_text(self.otherwise), len(table))
@@ -135,6 +153,24 @@ class Feed(_Strict):
         if not isinstance(columns, Mapping):
             return columns
         return {n: {"from": c} if isinstance(c, str) else c for n, c in columns.items()}
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_character(cls, delimiter: str) -> str:
+        if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
+            message = f"{delimiter!r} is not one ASCII character, such as ; or a tab"
+            raise ValueError(message)
+        return delimiter
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_an_encoding(cls, name: str) -> str:
+        try:
+            codecs.lookup(name)
+        except LookupError as error:
+            message = f"{name!r} is no encoding that Python knows"
+            raise ValueError(message) from error
+        return name
 
     @model_validator(mode="after")
     def _columns_are_landing_columns(self) -> Self:
@@ -198,18 +234,24 @@ class Feed(_Strict):
             raise IngestError(message)
 
     def landed(self, table: pa.Table) -> pa.Table:
-        """The block with the contract's landing columns, those that the file can give."""
+        """The block with the contract's landing columns, those that the file can give.
+
+        A column is text, or has numbers, times or truth values where the contract has them.
+        """
         columns = {}
         for name in self.found.landing_columns:
             if name in self.columns:
-                columns[name] = self.columns[name].values(table)
+                column = self.columns[name].values(table)
             elif name in table.column_names:
-                columns[name] = table[name]
+                column = table[name]
             else:
                 continue
-            if name not in self.found.names or self.found[name].type == "string":
-                columns[name] = _string(columns[name])
-        return pa.table(columns)
+            kind = self.found[name].type if name in self.found.names else "string"
+            columns[name] = column if _IS_OF_KIND[kind](column.type) else _string(column)
+        # An Arrow table counts its rows by its columns.
+        return pa.table(
+            columns or {self.found.landing_columns[0]: pa.nulls(len(table), pa.string())}
+        )
 
 
 class FileMapping(_Strict):
@@ -225,12 +267,15 @@ class FileMapping(_Strict):
             IngestError: it can't be read or says something that is not known; every fault.
         """
         try:
-            return cls(**(yaml.safe_load(path.read_text(encoding="utf-8")) or {}))
-        except (OSError, UnicodeError, yaml.YAMLError, TypeError) as error:
-            message = f"The mapping {path} can't be read: {error}"
+            said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeError, yaml.YAMLError) as error:
+            message = f"The mapping {path} can't be read: {' '.join(str(error).split())}"
             raise IngestError(message) from error
-        except (ValidationError, ContractError) as error:
-            raise IngestError(f"The mapping {path}: {_faults(error)}.") from error  # noqa: EM102
+        try:
+            return cls.model_validate(said)
+        except ValidationError as error:
+            message = f"The mapping {path}: {_faults(error)}."
+            raise IngestError(message) from error
 
     @classmethod
     def by_name(cls) -> Self:
@@ -242,11 +287,10 @@ class FileMapping(_Strict):
         return [feed for feed in self.feeds if fnmatch(path.name, feed.files)]
 
 
-def _faults(error: ValidationError | ContractError) -> str:
-    if isinstance(error, ContractError):
-        return str(error)
+def _faults(error: ValidationError) -> str:
     return "; ".join(
-        f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
+        f"{'.'.join(map(str, fault['loc'])) or 'all of it'}: "
+        + fault["msg"].removeprefix("Value error, ")
         for fault in error.errors()
     )
 
@@ -255,28 +299,65 @@ def _as_text(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """The column; JSON lines may have none of that name for a while."""
+    if name in table.column_names:
+        return table[name]
+    return pa.chunked_array([pa.nulls(len(table), pa.string())])
+
+
 def _string(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+def _digests(columns: list[pa.ChunkedArray]) -> pa.Array:
+    """The start of each row's sha256, 16 hexadecimal digits: rows that say the same share it."""
+    rows = zip(*(column.to_pylist() for column in columns), strict=True)
+    texts = ("\x1f".join("" if value is None else value for value in row) for row in rows)
+    return pa.array([hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts])
 
 
 def _number(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column as floats; what is no number becomes null."""
     if not pa.types.is_string(column.type):
-        return column.cast(pa.float64())
-    numeric = pac.match_substring_regex(column, r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$")
-    text = pac.if_else(numeric, pac.utf8_trim_whitespace(column), None)
-    return text.cast(pa.float64())
+        return _float(column)
+    trimmed = pac.utf8_trim_whitespace(column)
+    return pac.if_else(pac.match_substring_regex(trimmed, _NUMBER), trimmed, None).cast(
+        pa.float64()
+    )
 
 
+def _float(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return column.cast(pa.float64(), safe=False)
+    return pa.chunked_array([pa.nulls(len(column), pa.float64())])
+
+
+def _equal(column: pa.ChunkedArray, value: Scalar) -> pa.ChunkedArray:
+    if isinstance(value, bool):
+        return pac.equal(pac.utf8_lower(_string(column)), _as_text(value))
+    if isinstance(value, int | float):
+        return pac.equal(_number(column), float(value))
+    return pac.equal(_string(column), value)
+
+
+def _negated(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers with the other sign, digit by digit; what is no number stays for the contract."""
+    text = pac.utf8_trim_whitespace(_string(column))
+    unsigned = pac.utf8_ltrim(text, characters="+-")
+    turned = pac.if_else(
+        pac.starts_with(text, "-"), unsigned, pac.binary_join_element_wise("-", unsigned, "")
+    )
+    return pac.if_else(pac.match_substring_regex(text, _NUMBER), turned, text)
+
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _CONDITIONS: dict[str, Callable[[pa.ChunkedArray, Any], pa.ChunkedArray]] = {
     "in_": lambda c, value: pac.is_in(_string(c), pa.array([_as_text(v) for v in value])),
     "starts_with": lambda c, value: pac.starts_with(_string(c), value),
     "matches": lambda c, value: pac.match_substring_regex(_string(c), f"^(?:{value})$"),
-    "equals": lambda c, value: (
-        pac.equal(_number(c), value)
-        if isinstance(value, int | float)
-        else pac.equal(_string(c), _as_text(value))
-    ),
+    "equals": _equal,
     "below": lambda c, value: pac.less(_number(c), value),
     "above": lambda c, value: pac.greater(_number(c), value),
 }
@@ -284,10 +365,18 @@ _APPLY: dict[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]] = {
     "strip": lambda c: pac.utf8_trim_whitespace(_string(c)),
     "upper": lambda c: pac.utf8_upper(pac.utf8_trim_whitespace(_string(c))),
     "lower": lambda c: pac.utf8_lower(pac.utf8_trim_whitespace(_string(c))),
-    "negate": lambda c: pac.negate(_number(c)),
+    "negate": _negated,
+}
+_IS_OF_KIND: dict[str, Callable[[pa.DataType], bool]] = {
+    "string": pa.types.is_string,
+    "int64": lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind),
+    "float64": lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind),
+    "timestamp": pa.types.is_timestamp,
+    "bool": pa.types.is_boolean,
 }
 
 
 def _holds(case: Case, table: pa.Table) -> pa.ChunkedArray:
     (name,) = (name for name in _CONDITIONS if getattr(case, name) is not None)
-    return pac.fill_null(_CONDITIONS[name](table[case.when], getattr(case, name)), fill_value=False)
+    held = _CONDITIONS[name](_column(table, case.when), getattr(case, name))
+    return pac.fill_null(held, fill_value=False)

@@ -12,18 +12,15 @@ from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.contracts import Column, Contract
 from gpu_pipeline.ingest.reading import Block, BrokenRow
 from gpu_pipeline.kernels import mixed_hash
+from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
 from gpu_pipeline.privacy import as_hex, keys_of, redact, redacted, token
 
-__all__ = ["TypedRows", "row_hashes", "typed_rows"]
+__all__ = ["UNNUMBERED", "TypedRows", "refused_rows", "row_hashes", "typed_rows"]
 
-# ISO 4217: the currencies whose minor unit is not a hundredth.
-_NO_DECIMALS = (
-    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"),
-    *("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"),
-)
-_THREE_DECIMALS = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
-_DECIMALS = {**dict.fromkeys(_NO_DECIMALS, 0), **dict.fromkeys(_THREE_DECIMALS, 3)}
+UNNUMBERED = -(2**63)  # the row number of a row that brings none; no source can say it
 _EXACT_FLOAT = 2.0**53
+_BLANK = " \t\n\v\f\r"
+_MAIL = "[^@ ]@[^@ ]+[.]"
 _TRUE, _FALSE = ("true", "1", "yes", "t", "y"), ("false", "0", "no", "f", "n")
 _LINE_KIND = "line"
 
@@ -83,7 +80,7 @@ def typed_rows(
     if not contract.bucketed:
         frame = frame.assign(customer_key=0, key_kind=None)
     for column in contract.columns:
-        if column.redacted:
+        if _is_free_text(column):
             frame[column.name] = redacted(frame[column.name], backend=backend)
     return TypedRows(
         accepted=backend.cast(frame[good], contract),
@@ -100,6 +97,22 @@ def typed_rows(
     )
 
 
+def refused_rows(
+    frame: Frame, reason: str, contract: Contract, *, key: str, backend: Backend
+) -> Frame:
+    """Typed rows as the contract's rejected table wants them, all with the same reason."""
+    rejected = contract.rejected()
+    if not len(frame):
+        return backend.empty(rejected)
+    host = backend.to_pandas(frame)
+    if not contract.bucketed:
+        host = host.assign(customer_key=0, key_kind=None)
+    said = [name for name in contract.names if name not in ("customer_key", "file_no", "line")]
+    values = host[said].to_json(orient="records", lines=True, date_format="iso").splitlines()
+    host = _with_somebody(host.assign(reasons=reason, row_values=values), key)
+    return backend.cast(backend.from_pandas(host), rejected)
+
+
 def row_hashes(frame: Frame, contract: Contract, backend: Backend) -> Series:
     """A hash of what a row says, its provenance and number left out; the same on every device."""
     columns: list[Array] = []
@@ -108,7 +121,7 @@ def row_hashes(frame: Frame, contract: Contract, backend: Backend) -> Series:
             continue
         values = frame[column.name]
         columns.append(
-            backend.sha64(values).values if column.type == "string" else backend.as_bits(values)
+            backend.as_bits(backend.sha64(values) if column.type == "string" else values)
         )
     return backend.frames.Series(mixed_hash(columns, backend.xp), index=frame.index)
 
@@ -118,16 +131,16 @@ def _typed(
 ) -> tuple[Series, list[tuple[str, Series]]]:
     """The column in its type and, as (reason, mask), what is wrong with it."""
     if column.name not in raw.columns:
-        filling = column.default if column.default is not None else 0 if column.row_number else None
-        raw = raw.assign(**{column.name: filling})
+        raw = raw.assign(**{column.name: None})
     values = _blank_to_null(raw[column.name])
     absent = values.isna()
-    currency = _currency(raw, column)
+    currency = _blank_to_null(raw[column.money]) if column.money in raw.columns else None
     typed, expected = _CASTS[column.type](values, Casting(column, currency, time_zone, backend))
     unread = typed.isna() & ~absent
     faults = [(f"{column.name}: not {expected}", unread)]
-    if column.default is not None:
-        typed = typed.fillna(column.default)
+    filling = UNNUMBERED if column.row_number else column.default
+    if filling is not None:
+        typed = typed.fillna(filling)
     elif column.required:
         faults.append((f"{column.name}: missing", absent))
     faults += [(reason, broken & ~unread & ~absent) for reason, broken in _checks(typed, column)]
@@ -150,7 +163,22 @@ def _checks(values: Series, column: Column) -> list[tuple[str, Series]]:
     if column.pattern is not None:
         fits = values.str.contains(column.pattern, regex=True).fillna(value=False)
         faults.append((f"{column.name}: not like {column.pattern}", ~fits.astype("bool")))
+    if _is_id(column):
+        holds = values.str.contains(_MAIL, regex=True).fillna(value=False)
+        faults.append((f"{column.name}: an e-mail address", holds.astype("bool")))
     return faults
+
+
+def _is_free_text(column: Column) -> bool:
+    """Whether anything may stand there: identifiers in it are redacted."""
+    is_bound = bool(column.allowed or column.pattern) or _is_id(column)
+    return column.redacted or (column.type == "string" and not is_bound)
+
+
+def _is_id(column: Column) -> bool:
+    """Whether it names a thing: digits in it are no phone number."""
+    is_key = column.key_position is not None and not column.pattern
+    return column.type == "string" and (is_key or column.name.endswith("_id"))
 
 
 def _noted(reasons: Series, faults: list[tuple[str, Series]]) -> Series:
@@ -164,12 +192,8 @@ def _noted(reasons: Series, faults: list[tuple[str, Series]]) -> Series:
 def _blank_to_null(values: Series) -> Series:
     if values.dtype.kind not in "OU" and str(values.dtype) not in ("str", "string"):
         return values
-    text = values.astype("str").str.strip()
+    text = values.astype("str").str.strip(_BLANK)
     return text.where(text != "", None)
-
-
-def _currency(raw: Frame, column: Column) -> Series | None:
-    return raw[column.money] if column.money in raw.columns else None
 
 
 def _as_string(values: Series, _: Casting) -> tuple[Series, str]:
@@ -193,11 +217,13 @@ def _as_minor_units(values: Series, casting: Casting) -> tuple[Series, str]:
     numbers = _as_float(values, casting)[0]
     scale: Series | float = 100.0
     if casting.currency is not None:
-        decimals = casting.currency.map(_DECIMALS).fillna(2)
+        decimals = casting.currency.map(MINOR_DIGITS).fillna(USUAL_DIGITS)
         scale = 10.0**decimals
-    units = (numbers * scale).round()
-    # Prices such as 0.001 would vanish: they are refused, not rounded.
-    exact = (abs(units - numbers * scale) < 1e-6 * (1 + abs(units))) & (abs(units) < _EXACT_FLOAT)
+    scaled = numbers * scale
+    units = scaled.round()
+    # Prices such as 0.001 would vanish: they are refused, not rounded. What floats add is noise.
+    exact = abs(units - scaled) <= 1e-6 + abs(units) * 2.0**-50
+    exact &= abs(units) < _EXACT_FLOAT
     return units.where(exact, np.nan), "an amount in the currency's minor units"
 
 
@@ -238,23 +264,34 @@ def _rejected(
     host = backend.to_pandas(facts).reset_index(drop=True)
     values = backend.to_pandas(raw).to_dict("records")
     host["row_values"] = [_evidence(row, contract, key) for row in values]
-    structureless = pd.DataFrame(
-        {
-            "line": [row.line for row in broken],
-            "customer_key": 0,
-            "key_kind": None,
-            "reasons": [row.reason for row in broken],
-            "row_values": [as_hex(token(row.text, key=key, kind=_LINE_KIND)) for row in broken],
-        }
-    )
-    host = pd.concat([host, structureless], ignore_index=True) if broken else host
-    # A row that names nobody stands under a pseudonym of its own.
+    host = _with_broken(host, broken, key)
+    host = _with_somebody(host.assign(file_no=file_no), key)
+    return backend.cast(backend.from_pandas(host), contract.rejected())
+
+
+def _with_broken(host: pd.DataFrame, broken: list[BrokenRow], key: str) -> pd.DataFrame:
+    if not broken:
+        return host
+    structureless = {
+        "line": [row.line for row in broken],
+        "customer_key": 0,
+        "key_kind": None,
+        "reasons": [row.reason for row in broken],
+        "row_values": [as_hex(token(row.text, key=key, kind=_LINE_KIND)) for row in broken],
+    }
+    return pd.concat([host, pd.DataFrame(structureless)], ignore_index=True)
+
+
+def _with_somebody(host: pd.DataFrame, key: str) -> pd.DataFrame:
+    """A row that names nobody stands under a pseudonym of its own."""
     nobody = host["key_kind"].isna()
-    own = [token(f"{file_no}:{line}", key=key, kind=_LINE_KIND) for line in host["line"]]
-    host["customer_key"] = host["customer_key"].where(~nobody, pd.Series(own, dtype="int64"))
-    host["key_kind"] = host["key_kind"].where(~nobody, "guest")
-    rejected = contract.rejected()
-    return backend.cast(backend.from_pandas(host.assign(file_no=file_no)), rejected)
+    places = zip(host["file_no"], host["line"], strict=True)
+    own = [token(f"{file_no}:{line}", key=key, kind=_LINE_KIND) for file_no, line in places]
+    mine = pd.Series(own, dtype="int64", index=host.index)
+    return host.assign(
+        customer_key=host["customer_key"].where(~nobody, mine),
+        key_kind=host["key_kind"].where(~nobody, "guest"),
+    )
 
 
 def _evidence(row: Mapping[Any, Any], contract: Contract, key: str) -> str:

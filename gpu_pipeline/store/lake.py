@@ -2,17 +2,21 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import Contract, contract
 from gpu_pipeline.errors import LakeError
 from gpu_pipeline.privacy import fingerprint, new_key
-from gpu_pipeline.store.writer import Writer, exclusive
+from gpu_pipeline.store.parts import partition_columns
+from gpu_pipeline.store.writer import Writer, exclusive, is_table
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Condition", "Lake"]
 
 FORMAT = 1
+SETTINGS = "lake.json"
+_UNFINISHED = ".new"
 Condition = tuple[str, str, Any]
 
 _COMPARE = {
@@ -75,17 +81,19 @@ class Lake:
         backend: Backend | None = None,
         key: str | None = None,
     ) -> Self:
-        """A new, empty lake, or the one that is there.
+        """A new, empty lake of that many `buckets`, a power of two, or the one that is there.
 
         Without a `key`, a fresh one is written to `<path>.key`, readable by its owner alone.
+
+        Raises:
+            LakeError: the folder can't be made or holds something else.
         """
         root = Path(path)
-        if not (root / "lake.json").is_file():
-            if root.exists() and (not root.is_dir() or any(root.iterdir())):
-                message = f"{root} is there and is no lake: give an empty or a new folder."
+        if not (root / SETTINGS).is_file():
+            if buckets < 1 or buckets & (buckets - 1):
+                message = f"A lake has a power of two of buckets, not {buckets}."
                 raise LakeError(message)
-            root.mkdir(parents=True, exist_ok=True)
-            root.chmod(0o700)
+            _make_folder(root)
             used = key if key is not None else _key_file_for_new_lake(root)
             settings = {
                 "format": FORMAT,
@@ -93,7 +101,7 @@ class Lake:
                 "time_zone": "UTC",
                 "key_fingerprint": fingerprint(used),
             }
-            _write_whole(root / "lake.json", json.dumps(settings, indent=2) + "\n")
+            _write_whole(root / SETTINGS, json.dumps(settings, indent=2) + "\n")
         return cls(root, backend=backend, key=key)
 
     @property
@@ -116,7 +124,7 @@ class Lake:
 
     def tables(self) -> list[str]:
         """The tables that have been written, in order of the alphabet."""
-        return sorted(p.parent.name for p in (self.path / "tables").glob("*/_delta_log"))
+        return sorted(p.name for p in (self.path / "tables").glob("*") if is_table(p))
 
     def version(self, table: str) -> int | None:
         """The version that `read` gives: the pinned or the latest one; None without the table."""
@@ -143,27 +151,28 @@ class Lake:
         A partition holds whole histories: all rows of its customers. `where` are conditions
         (column, operator, value) that must all hold; buckets and months that can't fulfil them
         are not read. `as_of` leaves out what happened later, and of an entity it keeps the
-        version that was true then.
+        version that was true then. Times without a zone are UTC.
 
         Raises:
-            LakeError: the table or version is not there.
+            LakeError: the table or version is not there, or an operator is unknown.
             ContractError: a column is not the table's.
         """
         import dask
         import dask.dataframe as dd
 
         found = contract(table)
-        conditions = list(where or ())
+        conditions = _checked_conditions(where or ())
         names = list(found.names if columns is None else columns)
         for name in [*names, *(condition[0] for condition in conditions)]:
             found[name]  # raises for a column that is not there
-        reader = _Reader(self.backend, found, tuple(names), tuple(conditions), as_of)
+        moment = None if as_of is None else _naive(as_of)
+        reader = _Reader(self.backend, found, tuple(names), tuple(conditions), moment)
         groups = self._groups(found, conditions, version, whole=as_of is not None)
         # Strings stay the frame library's own, as they are inside a run.
         with dask.config.set({"dataframe.convert-string": False}):
             frame: dd.DataFrame = dd.from_map(
                 reader,
-                groups,
+                [paths for _, paths in groups],
                 meta=self.backend.empty(found, names),
                 enforce_metadata=False,
                 label=f"read-{table}",
@@ -172,11 +181,11 @@ class Lake:
 
     def read_bucket(self, table: str, bucket: int | None, where: Sequence[Condition] = ()) -> Frame:
         """One bucket (of a table without buckets, all rows) at once, as a frame of the device."""
-        found = contract(table)
-        reader = _Reader(self.backend, found, found.names, tuple(where), None)
-        groups = self._groups(found, where, None, whole=True)
-        mine = [g for g in groups if bucket is None or any(f"bucket={bucket}/" in p for p in g)]
-        return reader(mine[0] if mine else ())
+        found, conditions = contract(table), _checked_conditions(where)
+        reader = _Reader(self.backend, found, found.names, tuple(conditions), None)
+        groups = self._groups(found, conditions, None, whole=True)
+        mine = [paths for place, paths in groups if bucket is None or place == f"{bucket:05d}"]
+        return reader(tuple(path for paths in mine for path in paths))
 
     def history(self, table: str) -> list[dict[str, Any]]:
         """The versions of a table, newest first: version, at (UTC), operation and its note."""
@@ -197,11 +206,12 @@ class Lake:
         (entry,) = self._open(table).history(1)
         return dict(entry.get("note", {}))
 
-    def loaded(self, table: str, transaction: str) -> bool:
-        """Whether the table has a commit of that transaction."""
-        return (
-            self._exists(table) and self._open(table).transaction_version(transaction) is not None
-        )
+    def loaded(self, table: str, transactions: Iterable[str]) -> set[str]:
+        """Those of the transactions that the table has a commit of."""
+        if not self._exists(table):
+            return set()
+        opened = self._open(table)
+        return {name for name in transactions if opened.transaction_version(name) is not None}
 
     def rows(self, table: str) -> int:
         """How many rows the version that `read` gives has; read from the log alone."""
@@ -241,7 +251,7 @@ class Lake:
         return key
 
     def _exists(self, table: str) -> bool:
-        return (self.path / "tables" / table / "_delta_log").is_dir()
+        return is_table(self.path / "tables" / table)
 
     def _open(self, table: str, version: int | None = None) -> "DeltaTable":
         from deltalake import DeltaTable
@@ -253,7 +263,7 @@ class Lake:
             raise LakeError(message)
         try:
             return DeltaTable(self.path / "tables" / table, version=version)
-        except (DeltaError, TableNotFoundError, OSError, ValueError) as error:
+        except (DeltaError, TableNotFoundError, OSError, OverflowError, ValueError) as error:
             message = (
                 f"Table {table!r} of {self.path} can't be opened at version {version}: {error}"
             )
@@ -266,23 +276,25 @@ class Lake:
         version: int | None,
         *,
         whole: bool,
-    ) -> list[tuple[str, ...]]:
-        """The files of each partition, those left out that no row of can fulfil the conditions."""
+    ) -> list[tuple[str, tuple[str, ...]]]:
+        """(place, files) of each partition; files that can't hold a row that fits are left out."""
         if version is None:
             version = self.version(found.name)
         table = self._open(found.name, version)
         buckets = _possible_buckets(conditions, self.buckets) if found.bucketed else None
         months = _possible_months(conditions, found)
         groups: dict[str, list[str]] = {}
-        for path in sorted(table.file_uris()):
-            at = dict(p.split("=") for p in Path(path).parts if "=" in p)
+        folder, depth = self.path / "tables" / found.name, len(partition_columns(found))
+        for uri in sorted(table.file_uris()):
+            *places, name = Path(uri).parts[-1 - depth :]  # before that, a URI is percent-encoded
+            at, path = dict(p.split("=") for p in places), str(folder.joinpath(*places, name))
             if buckets is not None and int(at["bucket"]) not in buckets:
                 continue
             if found.by_month and not months[0] <= at["month"] <= months[1]:
                 continue
             place = f"{int(at['bucket']):05d}" if found.bucketed else "" if whole else path
             groups.setdefault(place, []).append(path)
-        return [tuple(groups[place]) for place in sorted(groups)] or [()]
+        return [(place, tuple(groups[place])) for place in sorted(groups)] or [("", ())]
 
 
 class _Reader:
@@ -294,7 +306,7 @@ class _Reader:
         found: Contract,
         columns: tuple[str, ...],
         conditions: tuple[Condition, ...],
-        as_of: datetime | None,
+        as_of: np.datetime64 | None,
     ) -> None:
         self.backend = backend
         self.contract = found
@@ -318,11 +330,10 @@ class _Reader:
     def _time(self) -> list[str]:
         return [self.contract.event_time] if self.contract.event_time else []
 
-    def _then(self, frame: Frame, as_of: datetime) -> Frame:
+    def _then(self, frame: Frame, as_of: np.datetime64) -> Frame:
         if self.contract.event_time is None:
             return frame
-        moment = self.backend.xp.datetime64(as_of.replace(tzinfo=None))
-        frame = frame[frame[self.contract.event_time] <= moment]
+        frame = frame[frame[self.contract.event_time] <= as_of]
         if self.contract.kind == "event" or self.contract.event_time not in self.contract.key:
             return frame
         identity = [name for name in self.contract.key if name != self.contract.event_time]
@@ -332,7 +343,22 @@ class _Reader:
 
 def key_path(lake: Path) -> Path:
     """Where the key of a lake lies: beside it, never inside."""
-    return lake.with_name(f"{lake.resolve().name}.key")
+    whole = lake.resolve()
+    return whole.with_name(f"{whole.name}.key")
+
+
+def _naive(moment: datetime) -> np.datetime64:
+    """The moment as columns hold it: UTC, microseconds, no zone."""
+    utc = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    return np.datetime64(utc, "us")
+
+
+def _checked_conditions(where: Sequence[Condition]) -> list[Condition]:
+    for column, operator, _ in where:
+        if operator not in _COMPARE:
+            message = f"{column} {operator}: there are only {', '.join(_COMPARE)}."
+            raise LakeError(message)
+    return [(c, o, _naive(v) if isinstance(v, datetime) else v) for c, o, v in where]
 
 
 def _possible_buckets(conditions: Sequence[Condition], buckets: int) -> set[int] | None:
@@ -349,7 +375,7 @@ def _possible_months(conditions: Sequence[Condition], found: Contract) -> tuple[
     first, last = "", "~"
     for column, operator, value in conditions:
         if column == found.event_time and operator in ("==", "<", "<=", ">", ">="):
-            month = str(value)[:7]
+            month = str(np.datetime64(value, "M"))
             if operator != "<" and operator != "<=":
                 first = max(first, month)
             if operator != ">" and operator != ">=":
@@ -359,35 +385,64 @@ def _possible_months(conditions: Sequence[Condition], found: Contract) -> tuple[
 
 def _read_settings(root: Path) -> dict[str, Any]:
     try:
-        settings: dict[str, Any] = json.loads((root / "lake.json").read_text())
+        settings = json.loads((root / SETTINGS).read_text())
     except FileNotFoundError:
         message = f"No lake in {root}: `gpu-pipeline ingest DIR --lake {root}` makes one."
         raise LakeError(message) from None
     except (OSError, ValueError) as error:
-        message = f"{root / 'lake.json'} can't be read: {error}"
+        message = f"{root / SETTINGS} can't be read: {error}"
         raise LakeError(message) from error
-    if settings.get("format", 0) > FORMAT:
+    needed = {"format": int, "buckets": int, "time_zone": str, "key_fingerprint": str}
+    known = settings if isinstance(settings, dict) else {}
+    if isinstance(known.get("format"), int) and known["format"] > FORMAT:
         message = (
-            f"The lake {root} has format {settings['format']}, this version knows {FORMAT}: "
+            f"The lake {root} has format {known['format']}, this version knows {FORMAT}: "
             "upgrade gpu-pipeline."
         )
         raise LakeError(message)
-    return settings
+    faults = [name for name, kind in needed.items() if not isinstance(known.get(name), kind)]
+    if faults:
+        message = f"{root / SETTINGS} is damaged: it lacks {', '.join(faults)}."
+        raise LakeError(message)
+    return known
+
+
+def _make_folder(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        taken = any(path.suffix != _UNFINISHED for path in root.iterdir())
+        if not taken:
+            root.chmod(0o700)
+    except OSError as error:
+        message = f"The lake {root} can't be made: {error.strerror}."
+        raise LakeError(message) from error
+    if taken:
+        message = f"{root} is there and is no lake: give an empty or a new folder."
+        raise LakeError(message)
 
 
 def _key_file_for_new_lake(root: Path) -> str:
+    """The key in the file beside the lake; a fresh one where there is no file."""
     path = key_path(root)
-    if path.is_file():
-        return path.read_text().strip()
-    key = new_key()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key + "\n")
+    if not path.exists():
+        _write_whole(path, new_key() + "\n", only_if_absent=True)
+    key = path.read_text().strip()
+    if not re.fullmatch("[0-9a-fA-F]{64}", key):
+        message = f"{path} holds no pseudonym key, which is 64 hexadecimal digits."
+        raise LakeError(message)
     return key
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """The file with exactly this text, or as it was."""
-    new = path.with_suffix(".new")
-    new.write_text(text)
-    new.replace(path)
+def _write_whole(path: Path, text: str, *, only_if_absent: bool = False) -> None:
+    """The file with exactly this text, readable by its owner alone, or as it was."""
+    new = path.with_name(f"{path.name}{_UNFINISHED}")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    if only_if_absent:
+        with suppress(FileExistsError):
+            path.hardlink_to(new)
+        new.unlink()
+    else:
+        new.replace(path)

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from gpu_pipeline.backend import Backend, Frame
     from gpu_pipeline.contracts import Contract
 
-__all__ = ["Writer", "exclusive"]
+__all__ = ["Writer", "exclusive", "is_table"]
 
+_LOG = "_delta_log"
 _TABLE_SETTINGS = {"delta.enableExpiredLogCleanup": "false"}
 
 
@@ -102,7 +103,7 @@ class Writer:
         from deltalake import DeltaTable
 
         folder = self.folder(contract.name)
-        if not (folder / "_delta_log").is_dir():
+        if not is_table(folder):
             return DeltaTable.create(
                 folder,
                 schema=_table_schema(contract),
@@ -113,6 +114,11 @@ class Writer:
                 mode="ignore",
             )
         return DeltaTable(folder)
+
+
+def is_table(folder: Path) -> bool:
+    """Whether a first version is there; a log without one was left by a killed writer."""
+    return (folder / _LOG / f"{0:020d}.json").is_file()
 
 
 @contextmanager
@@ -152,20 +158,22 @@ def _take(descriptor: int, root: Path, wait_seconds: float) -> None:
 
 
 def _remove_leftovers(root: Path) -> None:
-    """Deletes files of closed or killed writers that no version of their table names."""
+    """Deletes what closed or killed writers left and no version of a table names."""
     for marker in sorted((root / "writing").glob("*")):
         for table in sorted((root / "tables").glob("*")):
+            for unfinished in (table / _LOG).glob("*.json#*"):
+                unfinished.unlink()
             written = list(table.rglob(f"*-{marker.name}.parquet"))
             logged = _logged(table) if written else ""
             for path in written:
                 if path.name not in logged:
                     path.unlink()
-        shutil.rmtree(root / "staging" / marker.name, ignore_errors=True)
         marker.unlink()
+    shutil.rmtree(root / "staging", ignore_errors=True)
 
 
 def _logged(table: Path) -> str:
-    return "".join(entry.read_text() for entry in sorted((table / "_delta_log").glob("*.json")))
+    return "".join(entry.read_text() for entry in sorted((table / _LOG).glob("*.json")))
 
 
 def _table_schema(contract: "Contract") -> Any:  # noqa: ANN401

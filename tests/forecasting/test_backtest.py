@@ -137,3 +137,12 @@ def test_the_scale_is_the_naive_error_one_season_ahead_since_the_first_sale() ->
     row = [0, 0, 1, 1, 1, 1, 1, 1, 1, 4, 0, 99]
     assert naive_scale(panel_of([row]), 11).tolist() == [(3 + 1) / 2]
     assert naive_scale(panel_of([row]), 9).tolist() == [0]
+
+
+def test_a_rare_seller_is_forecast_by_its_mean_not_by_the_empty_week_before() -> None:
+    y = np.zeros((1, 168))
+    y[0, [7 * week + 2 for week in range(1, 24, 4)]] = 10.0  # never in a week before an origin
+    tested = backtest(panel_of(y), horizon=28)
+    assert tested.smooths.tolist() == [True]
+    assert tested.naive_error[0] < tested.error[0]  # which absolute errors would have preferred
+    assert tested.forecasts[-1].sum() == pytest.approx(10.0, rel=0.5)

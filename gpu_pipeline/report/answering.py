@@ -1,0 +1,191 @@
+"""Answering: what a lake says about its shop, as small host frames."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from gpu_pipeline.contracts import contract
+from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.publish import Snapshot, current_version
+from gpu_pipeline.store import Condition, Lake
+
+__all__ = ["Answers", "answers", "last_run", "rows_of"]
+
+SHOWN_PRODUCTS = 10
+FEWEST_TEXTS = 20
+SERVING = "serving"
+_REJECTED = "_rejected"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """What a lake says about its shop, in small host frames; empty ones where it says nothing.
+
+    segments: contract `segment_profiles`, with amounts in major units of `currency`.
+    top_products: the ten with most units expected over the horizon. product_id, name; `units`, the
+        sum of the days' means; `units_low` and `units_high`, the sums of the days' p10 and p90: a
+        range for all days falling short or running high together, so wider than p10 to p90 of
+        the sum; model; error and naive_error, mean absolute, units a day, in the last test
+        window, which the choice of the model had not seen; improvement, 1 - error / naive_error.
+    forecast_quality: a row a model, and a last one "all": products, error and naive_error summed
+        over them, improvement.
+    rejections: source, reason, rows, most first. A row that breaks several rules counts for each.
+    loads: contract, file, rows, accepted, rejected, duplicates.
+    sentiment: the ten products with the largest share of negative texts among those with 20 texts
+        or more: product_id, name, texts, and the shares negative and positive.
+    as_of: the moment (UTC) of the last run; None before the first.
+    currency: ISO 4217 code, "" where there are no amounts.
+    """
+
+    segments: pd.DataFrame
+    top_products: pd.DataFrame
+    forecast_quality: pd.DataFrame
+    rejections: pd.DataFrame
+    loads: pd.DataFrame
+    sentiment: pd.DataFrame
+    as_of: datetime | None
+    currency: str
+
+
+def answers(lake: Lake) -> Answers:
+    """The answers that stand in the lake's tables now; a lake without a run has only loads."""
+    profiles = rows_of(lake, "segment_profiles")
+    tested = _tested_products(lake)
+    moment = last_run(lake).get("as_of")
+    return Answers(
+        segments=_in_major_units(profiles),
+        top_products=_named(lake, _top_products(tested)),
+        forecast_quality=_forecast_quality(tested),
+        rejections=_rejections(lake),
+        loads=_loads(lake),
+        sentiment=_named(lake, _product_sentiment(lake)),
+        as_of=datetime.fromisoformat(moment) if moment else None,
+        currency=str(profiles["currency"].iloc[0]) if len(profiles) else "",
+    )
+
+
+def rows_of(
+    lake: Lake,
+    table: str,
+    columns: Sequence[str] | None = None,
+    where: Sequence[Condition] = (),
+) -> pd.DataFrame:
+    """The table's rows on the host; none, with its columns, where there is no table."""
+    if lake.version(table) is None:
+        return lake.backend.to_pandas(lake.backend.empty(contract(table), columns))
+    return lake.backend.to_pandas(lake.read(table, columns, where).compute()).reset_index(drop=True)
+
+
+def _in_major_units(profiles: pd.DataFrame) -> pd.DataFrame:
+    money = ["average_order", "revenue"]
+    unit = 10.0 ** profiles["currency"].map(MINOR_DIGITS).fillna(USUAL_DIGITS)
+    return profiles.assign(**profiles[money].div(unit, axis=0)).sort_values(
+        "segment", ignore_index=True
+    )
+
+
+def _tested_products(lake: Lake) -> pd.DataFrame:
+    """A row a product with a forecast: units, units_low, units_high, model and its errors."""
+    columns = ["product_id", "mean", "p10", "p90", "model", "error", "naive_error"]
+    by_product = rows_of(lake, "demand_forecast", columns).groupby("product_id")
+    table = by_product.agg(
+        units=("mean", "sum"),
+        units_low=("p10", "sum"),
+        units_high=("p90", "sum"),
+        model=("model", "first"),
+        error=("error", "first"),
+        naive_error=("naive_error", "first"),
+    ).reset_index()
+    return _with_improvement(table)
+
+
+def _with_improvement(table: pd.DataFrame) -> pd.DataFrame:
+    """`improvement` beside the errors; missing where the naive one is 0."""
+    naive = table["naive_error"].where(table["naive_error"] > 0)
+    return table.assign(improvement=1 - table["error"] / naive)
+
+
+def _top_products(tested: pd.DataFrame) -> pd.DataFrame:
+    ordered = tested.sort_values(["units", "product_id"], ascending=[False, True])
+    return ordered.head(SHOWN_PRODUCTS).reset_index(drop=True)
+
+
+def _forecast_quality(tested: pd.DataFrame) -> pd.DataFrame:
+    everything = tested.assign(model="all") if len(tested) else tested
+    both = pd.concat([tested, everything], ignore_index=True)
+    table = both.groupby("model", sort=False).agg(
+        products=("product_id", "size"), error=("error", "sum"), naive_error=("naive_error", "sum")
+    )
+    ranked = table.assign(last=table.index == "all").sort_values(
+        ["last", "products"], ascending=[True, False]
+    )
+    return _with_improvement(ranked.drop(columns="last").reset_index())
+
+
+def _rejections(lake: Lake) -> pd.DataFrame:
+    found = [
+        _reasons(rows_of(lake, table, ["reasons"])["reasons"], table.removesuffix(_REJECTED))
+        for table in lake.tables()
+        if table.endswith(_REJECTED)
+    ]
+    kinds = {"source": "str", "reason": "str", "rows": "int64"}
+    empty = pd.DataFrame({name: [] for name in kinds})
+    ordered = pd.concat([empty, *found]).sort_values(
+        ["rows", "source", "reason"], ascending=[False, True, True], ignore_index=True
+    )
+    return ordered.astype(kinds)
+
+
+def _reasons(reasons: "pd.Series[str]", source: str) -> pd.DataFrame:
+    counted = reasons.value_counts().rename_axis("reason").reset_index(name="rows")
+    single = counted.assign(reason=counted["reason"].str.split("; ", regex=False)).explode("reason")
+    return single.groupby("reason")["rows"].sum().reset_index().assign(source=source)
+
+
+def _loads(lake: Lake) -> pd.DataFrame:
+    columns = ["contract", "name", "rows", "accepted", "rejected", "duplicates"]
+    files = rows_of(lake, "source_files", columns).rename(columns={"name": "file"})
+    return files.sort_values(["contract", "file"], ignore_index=True)
+
+
+def _product_sentiment(lake: Lake) -> pd.DataFrame:
+    texts = rows_of(lake, "text_sentiment", ["product_id", "label"])
+    table = (
+        texts.assign(negative=texts["label"] == "negative", positive=texts["label"] == "positive")
+        .groupby("product_id")
+        .agg(texts=("label", "size"), negative=("negative", "mean"), positive=("positive", "mean"))
+        .reset_index()
+    )
+    enough = table[table["texts"] >= FEWEST_TEXTS]
+    worst = enough.sort_values(["negative", "product_id"], ascending=[False, True])
+    return worst.head(SHOWN_PRODUCTS).reset_index(drop=True)
+
+
+def _named(lake: Lake, products: pd.DataFrame) -> pd.DataFrame:
+    """With `name` beside `product_id`; the id again where nothing is published."""
+    names = {product: product for product in products["product_id"]}
+    if current_version(lake.path / SERVING) is not None:
+        snapshot = Snapshot.open(lake.path / SERVING)
+        try:
+            found = {product: snapshot.product(product) for product in names}
+        finally:
+            snapshot.close()
+        names |= {product: row["name"] for product, row in found.items() if row is not None}
+    table = products.copy()
+    table.insert(1, "name", products["product_id"].map(names).astype("str"))
+    return table
+
+
+def last_run(lake: Lake) -> dict[str, Any]:
+    """The record of the last run; empty before the first."""
+    records = list((lake.path / "runs").glob("*.json"))
+    if not records:
+        return {}
+    # Names begin with the second of the start: two runs in one differ by when they ended.
+    last = max(records, key=lambda at: (at.stem.rpartition("-")[0], at.stat().st_mtime_ns))
+    record: dict[str, Any] = json.loads(last.read_text())
+    return record

@@ -1,0 +1,308 @@
+"""The page: the answers with their pictures as one HTML file that needs no network."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from gpu_pipeline import __version__
+from gpu_pipeline.charts import forecast_fan, rejections_bar, segment_map, sentiment_river
+from gpu_pipeline.errors import PipelineError
+from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.report.answering import FEWEST_TEXTS, Answers, last_run, rows_of
+from gpu_pipeline.store import Lake
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["write_report"]
+
+SHOWN_FANS = 3
+
+
+def write_report(lake: Lake, path: Path, *, answers: Answers) -> Path:
+    """Writes the answers with their pictures as one HTML page, and returns where it is.
+
+    The page holds all it needs, plotly's 5 MB included, and forbids itself to load anything.
+
+    Raises:
+        PipelineError: the page can't be written there.
+    """
+    page = _page(answers, _pictures(lake, answers), _origin(lake))
+    new = path.with_name(f"{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(page, encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        message = f"Can't write the report to {path}: {error.strerror}. Name another file."
+        raise PipelineError(message) from error
+    return path
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """How a column is shown: its heading, the format of its values, and what they mean."""
+
+    heading: str
+    format: str = "{}"
+    meaning: str = ""
+
+
+_COUNT, _SHARE = "{:,.0f}", "{:.1%}"
+_PRODUCTS = {
+    "name": _Shown("Product"),
+    "product_id": _Shown("Product no."),
+    "units": _Shown("Units expected", _COUNT, "sum of the daily means"),
+    "units_low": _Shown("All days low", _COUNT, "sum of the daily p10: every day a poor one"),
+    "units_high": _Shown("All days high", _COUNT, "sum of the daily p90: every day a good one"),
+    "model": _Shown("Method"),
+    "error": _Shown("Off by a day", "{:,.2f}", "mean absolute error in the last test, units"),
+    "naive_error": _Shown("Last week again", "{:,.2f}", "the same of repeating the last week"),
+    "improvement": _Shown("Better by", _SHARE),
+}
+_QUALITY = {
+    "model": _Shown("Method"),
+    "products": _Shown("Products", _COUNT),
+    "error": _Shown("Off by a day", "{:,.0f}", "units, summed over the products"),
+    "naive_error": _Shown("Last week again", "{:,.0f}", "the same of repeating the last week"),
+    "improvement": _Shown("Better by", _SHARE),
+}
+_SENTIMENT = {
+    "name": _Shown("Product"),
+    "product_id": _Shown("Product no."),
+    "texts": _Shown("Texts", _COUNT),
+    "negative": _Shown("Negative", _SHARE),
+    "positive": _Shown("Positive", _SHARE),
+}
+_METHODS = {"seasonal_naive": "last week again", "mean": "mean so far", "all": "all products"}
+_LOADS = {
+    "contract": _Shown("Table"),
+    "file": _Shown("File"),
+    "rows": _Shown("Rows", _COUNT),
+    "accepted": _Shown("Taken", _COUNT),
+    "rejected": _Shown("Left out", _COUNT),
+    "duplicates": _Shown("Seen before", _COUNT),
+}
+_REJECTIONS = {
+    "source": _Shown("Table"),
+    "reason": _Shown("Why"),
+    "rows": _Shown("Rows", _COUNT),
+}
+
+
+def _pictures(lake: Lake, answers: Answers) -> dict[str, "go.Figure"]:
+    """The page's figures by the id of their place; none where there is nothing to see."""
+    pictures = {}
+    if len(answers.segments):
+        pictures["segments"] = segment_map(answers.segments)
+    pictures |= _fans(lake, answers.top_products.head(SHOWN_FANS))
+    texts = rows_of(lake, "text_sentiment", ["created_at", "label"])
+    if len(texts):
+        pictures["sentiment"] = sentiment_river(texts)
+    if len(answers.rejections):
+        pictures["rejections"] = rejections_bar(answers.rejections)
+    return pictures
+
+
+def _fans(lake: Lake, products: pd.DataFrame) -> dict[str, "go.Figure"]:
+    chosen = [("product_id", "in", products["product_id"].tolist())]
+    demand = rows_of(lake, "demand_daily", ["product_id", "day", "units"], chosen)
+    forecast = rows_of(lake, "demand_forecast", None, chosen)
+    return {
+        f"forecast-{place}": forecast_fan(
+            demand[demand["product_id"] == product],
+            forecast[forecast["product_id"] == product],
+            name=name,
+        )
+        for place, (product, name) in enumerate(
+            zip(products["product_id"], products["name"], strict=True), 1
+        )
+    }
+
+
+def _origin(lake: Lake) -> str:
+    """Where the numbers come from, in one line."""
+    run = last_run(lake)
+    made = f"Run {run['run_id']} on {run['device']}" if run else "No run yet"
+    versions = ", ".join(f"{table} {lake.version(table)}" for table in lake.tables())
+    return f"{made}. Table versions: {versions or 'none'}. Written by gpu-pipeline {__version__}."
+
+
+def _page(answers: Answers, pictures: Mapping[str, "go.Figure"], origin: str) -> str:
+    from plotly.offline import get_plotlyjs
+
+    library, drawing = get_plotlyjs(), _drawing(pictures)
+    places = {name: f'<div class="figure" id="{name}"></div>' for name in pictures}
+    policy = (
+        f"default-src 'none'; script-src {_digest(library)} {_digest(drawing)}; "
+        "style-src 'unsafe-inline'; img-src data: blob:"
+    )
+    body = [
+        f"<h1>{_TITLE}</h1>",
+        f'<p class="lead">{_moment(answers)}</p>',
+        *_customers(answers, places),
+        *_demand(answers, places),
+        *_voices(answers, places),
+        *_loading(answers, places),
+        f"<footer>{escape(origin)}</footer>",
+    ]
+    return _PAGE.format(
+        title=_TITLE,
+        policy=policy,
+        style=_STYLE,
+        body="\n".join(body),
+        library=library,
+        drawing=drawing,
+    )
+
+
+def _moment(answers: Answers) -> str:
+    if answers.as_of is None:
+        return "Nothing was run yet."
+    amounts = f" Amounts in {escape(answers.currency)}." if answers.currency else ""
+    return f"As of {answers.as_of:%d %B %Y, %H:%M} UTC.{amounts}"
+
+
+def _customers(answers: Answers, places: Mapping[str, str]) -> list[str]:
+    return [
+        "<h2>Who your customers are</h2>",
+        places.get("segments", ""),
+        _table(answers.segments, _segment_columns(answers.currency))
+        or "<p>No segments yet: they come with a run over orders.</p>",
+    ]
+
+
+def _demand(answers: Answers, places: Mapping[str, str]) -> list[str]:
+    heading = "<h2>What will sell</h2>"
+    if not len(answers.top_products):
+        return [heading, "<p>No forecast yet: it comes with a run over orders.</p>"]
+    return [
+        heading,
+        *(place for name, place in places.items() if name.startswith("forecast-")),
+        _table(answers.top_products.replace({"model": _METHODS}), _PRODUCTS),
+        _ABOUT_RANGES,
+        "<h3>How good the forecasts are</h3>",
+        _table(answers.forecast_quality.replace({"model": _METHODS}), _QUALITY),
+    ]
+
+
+def _voices(answers: Answers, places: Mapping[str, str]) -> list[str]:
+    return [
+        "<h2>What people say</h2>",
+        places.get("sentiment", ""),
+        _table(answers.sentiment, _SENTIMENT)
+        or f"<p>No product has {FEWEST_TEXTS} or more texts yet.</p>",
+    ]
+
+
+def _loading(answers: Answers, places: Mapping[str, str]) -> list[str]:
+    return [
+        "<h2>What was loaded, and what was left out</h2>",
+        _table(answers.loads, _LOADS) or "<p>Nothing was loaded yet.</p>",
+        places.get("rejections", ""),
+        _table(answers.rejections, _REJECTIONS) or "<p>Every row was taken.</p>",
+    ]
+
+
+def _segment_columns(currency: str) -> dict[str, _Shown]:
+    money = f"{{:,.{MINOR_DIGITS.get(currency, USUAL_DIGITS)}f}}"
+    return {
+        "name": _Shown("Segment"),
+        "customers": _Shown("Customers", _COUNT),
+        "customer_share": _Shown("of all", _SHARE),
+        "revenue_share": _Shown("of revenue", _SHARE),
+        "orders": _Shown("Orders each", "{:,.1f}", "mean"),
+        "average_order": _Shown("Average order", money, "mean value of one order"),
+        "revenue": _Shown("Revenue each", money, "mean, less returns"),
+        "days_since_last_order": _Shown("Days since last order", _COUNT, "median"),
+        "return_rate": _Shown("Sent back", _SHARE, "units sent back for one sold"),
+    }
+
+
+def _drawing(pictures: Mapping[str, "go.Figure"]) -> str:
+    """The script that draws the figures; plotly writes `<` and `>` of their texts as escapes."""
+    figures = ",".join(
+        f"{json.dumps(name)}:{figure.to_json()}" for name, figure in pictures.items()
+    )
+    return _DRAW.replace("FIGURES", f"{{{figures}}}")
+
+
+def _digest(script: str) -> str:
+    """How a page's policy names a script that it may run: by its content."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _table(frame: pd.DataFrame, columns: Mapping[str, _Shown]) -> str:
+    """The named columns as HTML, numbers to the right; "" where there are no rows."""
+    if not len(frame):
+        return ""
+    heads = "".join(
+        f'<th{_kind(c)} title="{escape(c.meaning)}">{escape(c.heading)}</th>'
+        for c in columns.values()
+    )
+    rows = "".join(
+        f"<tr>{''.join(_cell(v, c) for v, c in zip(row, columns.values(), strict=True))}</tr>"
+        for row in frame[list(columns)].itertuples(index=False)
+    )
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cell(value: object, column: _Shown) -> str:
+    missing = value is None or value != value
+    return f"<td{_kind(column)}>{'–' if missing else escape(column.format.format(value))}</td>"
+
+
+def _kind(column: _Shown) -> str:
+    return "" if column.format == "{}" else ' class="number"'
+
+
+_TITLE = "What your data says"
+_ABOUT_RANGES = """
+<p>“All days low” and “all days high” add up each day's p10 and p90, as if all days fell short or
+ran high together. Poor and good days even out, so the total is surer than that.</p>
+"""
+_DRAW = """
+const figures = FIGURES;
+const config = {responsive: true, displayModeBar: false};
+for (const [id, figure] of Object.entries(figures)) {
+  Plotly.newPlot(id, figure.data, figure.layout, config);
+}
+"""
+_STYLE = """
+body { max-width: 62rem; margin: 2rem auto; padding: 0 1.25rem; color: #222; background: #fff;
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }
+h1 { font-size: 2rem; margin-bottom: 0 }
+h2 { margin-top: 3rem; padding-top: 1rem; border-top: 2px solid #0072b2; font-size: 1.4rem }
+p.lead { color: #5f6368; margin-top: 0.25rem }
+table { width: 100%; border-collapse: collapse; font-size: 0.9rem; margin: 1rem 0 }
+th, td { padding: 0.35rem 0.6rem; text-align: left; border-bottom: 1px solid #e4e6ea }
+td:nth-child(2) { white-space: nowrap }
+th { vertical-align: bottom; color: #5f6368; font-weight: 600 }
+.number { text-align: right; font-variant-numeric: tabular-nums }
+footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid #e4e6ea; color: #5f6368;
+  font-size: 0.8rem; overflow-wrap: anywhere }
+@media print { h2, .figure, tr { break-inside: avoid } }
+"""
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+{body}
+<script>{library}</script>
+<script>{drawing}</script>
+</body>
+</html>
+"""

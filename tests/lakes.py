@@ -1,0 +1,80 @@
+"""Lakes to compare and to copy: what their tables and their snapshot say, and what lies in them."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pandas as pd
+from frames import assert_frames_equal
+
+from gpu_pipeline.contracts import contract
+from gpu_pipeline.publish import Snapshot
+from gpu_pipeline.store import Lake
+
+DERIVED = (
+    "customer_features",
+    "customer_segments",
+    "demand_daily",
+    "demand_forecast",
+    "segment_profiles",
+    "text_sentiment",
+)
+
+
+def copied(lake: Lake, folder: Path) -> Lake:
+    """The lake once more, in another folder."""
+    shutil.copytree(lake.path, folder, symlinks=True)
+    return Lake(folder, backend=lake.backend, key=lake.key)
+
+
+def rows(lake: Lake, table: str) -> pd.DataFrame:
+    """The latest version of a table, in order of its key."""
+    frame = lake.backend.to_pandas(lake.read(table).compute())
+    return frame.sort_values(list(contract(table).key), ignore_index=True)
+
+
+def versions(lake: Lake) -> dict[str, int | None]:
+    """The versions of the tables that steps make."""
+    return {table: lake.version(table) for table in DERIVED}
+
+
+def assert_same_answers(left: Lake, right: Lake, *, but: tuple[str, ...] = ()) -> None:
+    """Holds two lakes to the same derived tables, and the same rows served."""
+    for table in DERIVED:
+        if table in but or lacks_both(table, left, right):
+            continue
+        assert_frames_equal(rows(left, table), rows(right, table))
+    assert served(left) == served(right)
+
+
+def lacks_both(table: str, left: Lake, right: Lake) -> bool:
+    return left.version(table) is None and right.version(table) is None
+
+
+def served(lake: Lake) -> dict[str, object]:
+    """Everything that a reader of the snapshot can be told."""
+    snapshot = Snapshot.open(lake.path / "serving")
+    products = snapshot.products(limit=1000)
+    try:
+        return {
+            "as_of": snapshot.facts["as_of"],
+            "model": snapshot.facts["model_version"],
+            "segments": snapshot.segments(),
+            "products": products,
+            "forecasts": [snapshot.forecast(product["product_id"]) for product in products],
+            "customers": [
+                snapshot.customer(int(key)) for key in rows(lake, "customer_features").customer_key
+            ],
+        }
+    finally:
+        snapshot.close()
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file and folder below, each with the digest of what it holds."""
+    return {
+        path.relative_to(folder).as_posix(): (
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        )
+        for path in sorted(folder.rglob("*"))
+    }

@@ -17,9 +17,6 @@ from nlp import ModelError
 
 if TYPE_CHECKING:
     from gpu_pipeline.config import Config
-    from gpu_pipeline.ingest import IngestReport
-    from gpu_pipeline.pipeline import RunReport
-    from gpu_pipeline.report import Answers
     from gpu_pipeline.store import Lake
 
 __all__ = ["app", "main"]
@@ -74,6 +71,7 @@ def demo(
 ) -> None:
     """Make a small shop (or take the shipped real one), run everything, show the answers."""
     from gpu_pipeline.demo import demo as run_demo
+    from gpu_pipeline.summary import show_answers, show_loads
     from gpu_pipeline.terminal import note, progress
 
     folder = lake if lake is not None else Path("real-lake" if real else "demo-lake")
@@ -81,8 +79,8 @@ def demo(
     with progress() as show:
         done = run_demo(config, real=real, progress=show)
     note(f"{done.lake.path} on {done.ran.device}")
-    _show_loads(done.loaded)
-    _show_answers(done.answers)
+    show_loads(done.loaded)
+    show_answers(done.answers)
     note(f"\nThe same with pictures: {done.page}")
     note(f"Ask it over HTTP:       gpu-pipeline serve --lake {done.lake.path}")
 
@@ -120,6 +118,7 @@ def ingest(
 
     from gpu_pipeline.ingest import FileMapping
     from gpu_pipeline.ingest import ingest as load
+    from gpu_pipeline.summary import show_loads
     from gpu_pipeline.terminal import print_json, progress
 
     config = _config(lake=lake, device=device, workers=workers)
@@ -133,7 +132,7 @@ def ingest(
     if as_json:
         print_json(asdict(report))
     else:
-        _show_loads(report)
+        show_loads(report)
 
 
 @app.command()
@@ -163,6 +162,7 @@ def run(
     from gpu_pipeline.ingest import ingest as load
     from gpu_pipeline.pipeline import run as run_steps
     from gpu_pipeline.steps import STEPS
+    from gpu_pipeline.summary import show_run
     from gpu_pipeline.terminal import print_json, progress
 
     if dry_run and source is not None:
@@ -188,15 +188,16 @@ def run(
     if as_json:
         print_json(asdict(report))
     else:
-        _show_run(report)
+        show_run(report)
 
 
 @app.command()
 def answers(lake: LakeOption = None) -> None:
     """Show what the last run found: segments, forecasts, sentiment, what was rejected."""
     from gpu_pipeline.report import answers as find
+    from gpu_pipeline.summary import show_answers
 
-    _show_answers(find(_lake(_config(lake=lake))))
+    show_answers(find(_lake(_config(lake=lake))))
 
 
 @app.command()
@@ -401,113 +402,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _show_loads(report: "IngestReport") -> None:
-    from dataclasses import asdict
-
-    import pandas as pd
-
-    from gpu_pipeline.terminal import Column, note, print_table
-
-    rows = pd.DataFrame([asdict(file) for file in report.files])
-    count = "{:,d}"
-    print_table(
-        "Loaded",
-        rows.assign(state=["before" if before else "now" for before in rows["loaded_before"]]),
-        {
-            "name": Column("file"),
-            "contract": Column("contract"),
-            "rows": Column("rows", count),
-            "accepted": Column("accepted", count),
-            "rejected": Column("rejected", count),
-            "duplicates": Column("duplicates", count),
-            "state": Column("loaded"),
-        },
-    )
-    if report.ignored:
-        note(f"Not loaded, no feed takes them: {', '.join(report.ignored)}")
-
-
-def _show_run(report: "RunReport") -> None:
-    import pandas as pd
-
-    from gpu_pipeline.terminal import Column, note, print_table
-
-    note(f"Run {report.run_id} as of {report.as_of} on {report.device}")
-    print_table(
-        "Steps",
-        pd.DataFrame([vars(step) for step in report.steps]),
-        {
-            "name": Column("step"),
-            "status": Column("status"),
-            "seconds": Column("seconds", "{:.2f}"),
-        },
-    )
-
-
-def _show_answers(found: "Answers") -> None:
-    from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
-    from gpu_pipeline.terminal import Column, note, print_table
-
-    count, share = "{:,d}", "{:.1%}"
-    money = f"{{:,.{MINOR_DIGITS.get(found.currency, USUAL_DIGITS)}f}}"
-    amounts = f", amounts in {found.currency}" if found.currency else ""
-    note(f"\nAs of {found.as_of}{amounts}\n")
-    print_table(
-        "Customer segments",
-        found.segments,
-        {
-            "name": Column("segment"),
-            "customers": Column("customers", count),
-            "customer_share": Column("of customers", share),
-            "revenue_share": Column("of revenue", share),
-            "orders": Column("orders each", "{:.1f}"),
-            "average_order": Column("average order", money),
-            "days_since_last_order": Column("days since last", "{:.0f}"),
-        },
-    )
-    print_table(
-        "Demand, best sellers",
-        found.top_products,
-        {
-            "name": Column("product"),
-            "units": Column("units expected", "{:,.0f}"),
-            "units_low": Column("at least", "{:,.0f}"),
-            "units_high": Column("at most", "{:,.0f}"),
-            "model": Column("model"),
-            "error": Column("error a day", "{:.2f}"),
-            "naive_error": Column("of seasonal naive", "{:.2f}"),
-            "improvement": Column("better by", share),
-        },
-    )
-    print_table(
-        "Forecasts against the same weekday a week before (seasonal naive)",
-        found.forecast_quality,
-        {
-            "model": Column("method"),
-            "products": Column("products", count),
-            "error": Column("error a day", "{:,.1f}"),
-            "naive_error": Column("of seasonal naive", "{:,.1f}"),
-            "improvement": Column("better by", share),
-        },
-    )
-    print_table(
-        "What people say, least happy first",
-        found.sentiment,
-        {
-            "name": Column("product"),
-            "texts": Column("texts", count),
-            "negative": Column("negative", share),
-            "positive": Column("positive", share),
-        },
-    )
-    print_table(
-        "Rejected",
-        found.rejections,
-        {
-            "source": Column("source"),
-            "reason": Column("reason"),
-            "rows": Column("rows", count),
-        },
-    )

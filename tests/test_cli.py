@@ -73,7 +73,7 @@ def test_the_whole_path_from_made_files_to_answers(command: Command, tmp_path: P
     assert repeated.out.count("up to date") == 6
 
     shown = command("answers", "--lake", lake).out
-    for heading in ("Customer segments", "best sellers", "What people say", "Rejected"):
+    for heading in ("Customer segments", "Best sellers", "What people say", "Rejected"):
         assert heading in shown
     tables = json.loads(command("status", "--lake", lake, "--json").out)["tables"]
     assert {"orders", "customer_segments", "text_sentiment"} <= {t["table"] for t in tables}

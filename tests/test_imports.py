@@ -31,7 +31,7 @@ LAYERS = (
     ("governance", "doctor"),
     ("pipeline",),
     ("steps",),
-    ("demo",),
+    ("demo", "summary"),
     ("cli",),
 )
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}

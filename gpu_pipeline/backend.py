@@ -205,9 +205,17 @@ class Backend:
         processes of one device or core each, or the cluster at the `scheduler` address.
 
         Raises:
-            DeviceError: no scheduler answers at the address.
+            DeviceError: no scheduler answers at the address, or `memory` or `workers` are given
+                where they would change nothing.
         """
         import dask
+
+        if scheduler and (workers or memory):
+            message = "A scheduler has its own workers and memory: leave out workers and memory."
+            raise DeviceError(message)
+        if memory and not workers:
+            message = "A memory limit is one of worker processes: give a number of workers too."
+            raise DeviceError(message)
 
         settings = {
             "dataframe.backend": _LIBRARIES[self.device]["dask"],
@@ -231,7 +239,10 @@ class Backend:
 
         if self.device == "gpu":
             cluster = import_module("dask_cuda").LocalCUDACluster(
-                n_workers=workers, rmm_pool_size=_POOL_FRACTION, enable_cudf_spill=True
+                n_workers=workers,
+                memory_limit=memory or "auto",
+                rmm_pool_size=_POOL_FRACTION,
+                enable_cudf_spill=True,
             )
         else:
             cluster = LocalCluster(
@@ -270,9 +281,9 @@ def _existing_cluster(address: str) -> Iterator[None]:
 
 def _why_no_gpu() -> str | None:
     """What is missing for a GPU run, or None where nothing is."""
-    absent = [name for name in ("cudf", "cupy", "cuml") if find_spec(name) is None]
+    absent = [name for name in ("cudf", "cupy", "cuml", "dask_cudf") if find_spec(name) is None]
     if absent:
-        return f"{', '.join(absent)} not installed (pip install 'gpu-pipeline[gpu]')"
+        return f"{', '.join(absent)} not installed (README, On a GPU, says which to take)"
     if not import_module("cupy").cuda.is_available():
         return "no CUDA driver or device found (see nvidia-smi and CUDA_VISIBLE_DEVICES)"
     return None

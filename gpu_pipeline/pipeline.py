@@ -29,7 +29,7 @@ from gpu_pipeline.store import Lake, Part, Writer
 if TYPE_CHECKING:
     from gpu_pipeline.backend import Frame
 
-__all__ = ["RunReport", "Step", "StepReport", "Work", "run"]
+__all__ = ["RunReport", "Step", "StepReport", "Work", "code_digest", "run"]
 
 Progress = Callable[[str, str], None]
 Status = Literal["done", "up to date", "nothing to read", "would run", "failed"]
@@ -39,7 +39,8 @@ Status = Literal["done", "up to date", "nothing to read", "would run", "failed"]
 class Work:
     """What a step is given: pinned tables to read, the right to write, settings and the moment.
 
-    `facts` collects what the step wants said about its result.
+    `forced` asks for everything anew, what is up to date too. `facts` collects what the step
+    wants said about its result.
     """
 
     lake: Lake
@@ -48,6 +49,7 @@ class Work:
     as_of: datetime
     run_id: str
     fingerprint: str
+    forced: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
 
     def has(self, table: str) -> bool:
@@ -108,13 +110,17 @@ class StepReport:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """A run, as it is kept in the lake under `runs/`; `versions` are those it found."""
+    """A run, as it is kept in the lake under `runs/`; `versions` are those it found.
+
+    `finished` says that no step failed and none is still to come.
+    """
 
     run_id: str
     as_of: datetime
     device: str
     versions: Mapping[str, int]
     steps: tuple[StepReport, ...]
+    finished: bool = False
 
 
 def run(
@@ -131,10 +137,12 @@ def run(
 
     `as_of` is by default the latest event time in the lake, never the clock; without a zone it
     is UTC. `from_step` repeats that step and those after it, up to date or not. A dry run says
-    what would be done and writes nothing.
+    what would be done and writes nothing. Where a step fails, what it writes stays as it was,
+    and the others go on.
 
     Raises:
-        PipelineError: there is nothing to run on, or no step of that name.
+        PipelineError: there is nothing to run on, there is no step of that name, or steps failed;
+            then all others are done.
     """
     ordered = _ordered(tuple(steps))
     names = [step.name for step in ordered]
@@ -151,7 +159,7 @@ def run(
                 _keep(lake, record)
             fingerprint = _fingerprint(step, pinned, config, record.as_of)
             status = _status(step, pinned, fingerprint, changed, forced=step.name in forced)
-            if status == "would run":
+            if status == "would run" and writer is None:
                 changed.update(step.writes)
             if status == "would run" and writer is not None:
                 work = Work(
@@ -161,6 +169,7 @@ def run(
                     as_of=record.as_of,
                     run_id=record.run_id,
                     fingerprint=fingerprint,
+                    forced=step.name in forced,
                 )
                 report = _performed(step, work, record, progress)
                 pinned = pinned.pinned(_versions(lake, step.writes))
@@ -168,15 +177,27 @@ def run(
                 facts = lake.note(step.writes[0]) if step.writes else {}
                 report = StepReport(name=step.name, status=status, seconds=0.0, facts=facts)
             record = replace(record, steps=(*record.steps, report))
+        failed = [step for step in record.steps if step.status == "failed"]
+        record = replace(record, finished=not failed)
         if writer is not None:
             _keep(lake, record)
+    if failed:
+        whys = "; ".join(f"{step.name}: {step.facts['error']}" for step in failed)
+        message = f"Of {len(record.steps)} steps these failed, the others are done. {whys}"
+        raise PipelineError(message)
     return record
 
 
 def _begun(lake: Lake, as_of: datetime | None) -> RunReport:
-    moment = _in_utc(as_of) if as_of is not None else _latest(lake, sources())
-    if moment is None:
+    spans = [lake.span(name) for name in sources() if contract(name).kind == "event"]
+    first = min((span[0] for span in spans if span is not None), default=None)
+    last = max((span[1] for span in spans if span is not None), default=None)
+    if first is None or last is None:
         message = f"Nothing has happened in {lake.path} yet: load files with `gpu-pipeline ingest`."
+        raise PipelineError(message)
+    moment = _in_utc(as_of) if as_of is not None else last
+    if moment < first:
+        message = f"Nothing had happened in {lake.path} by {moment}: its first event is of {first}."
         raise PipelineError(message)
     return RunReport(
         run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
@@ -190,7 +211,7 @@ def _begun(lake: Lake, as_of: datetime | None) -> RunReport:
 def _status(
     step: Step, lake: Lake, fingerprint: str, changed: set[str], *, forced: bool
 ) -> Literal["would run", "up to date", "nothing to read"]:
-    """What is to be done, where the tables `changed` are about to be, or were just, rewritten."""
+    """What is to be done, where the tables `changed` would have been rewritten by now."""
     if not any(table in changed or lake.version(table) is not None for table in step.reads):
         return "nothing to read"
     if forced or changed.intersection(step.reads) or not _is_current(step, lake, fingerprint):
@@ -199,16 +220,17 @@ def _status(
 
 
 def _performed(step: Step, work: Work, record: RunReport, progress: Progress | None) -> StepReport:
-    """Runs the step; where it fails, the record of the run says so before the error goes on."""
+    """Runs the step and reports how it went; an error that is no named one goes on from here."""
     if progress is not None:
         progress(step.name, "started")
     began = perf_counter()
     try:
         step.run(work)
-    except Exception as error:
-        # The text of an unforeseen error may quote data.
-        why = str(error) if isinstance(error, PipelineError) else type(error).__name__
-        report = _report(step, "failed", began, {"error": why})
+    except PipelineError as error:
+        return _report(step, "failed", began, {"error": str(error)})
+    except BaseException as error:
+        # A bug, or an interruption: its text may quote data, its type does not.
+        report = _report(step, "failed", began, {"error": type(error).__name__})
         _keep(work.lake, replace(record, steps=(*record.steps, report)))
         raise
     if progress is not None:
@@ -257,7 +279,7 @@ def _fingerprint(step: Step, lake: Lake, config: Config, as_of: datetime) -> str
     last = as_of if step.dated else _latest(lake, step.reads) or as_of
     depends = {
         "step": step.name,
-        "code": _code_digest(),
+        "code": code_digest("gpu_pipeline", "nlp"),
         "as_of": min(as_of, last).isoformat(),
         "reads": {table: lake.version(table) for table in step.reads},
         "settings": {name: str(getattr(config, name)) for name in step.settings},
@@ -273,10 +295,10 @@ def _is_current(step: Step, lake: Lake, fingerprint: str) -> bool:
 
 
 @cache
-def _code_digest() -> str:
-    """One digest of the code that makes tables: other code, other results."""
+def code_digest(*packages: str) -> str:
+    """One digest of the code of some packages: other code, other results."""
     digest = hashlib.sha256()
-    for package in ("gpu_pipeline", "nlp"):
+    for package in packages:
         root = files(package)
         paths = sorted(p for p in root.rglob("*") if p.suffix in (".py", ".yaml"))  # type: ignore[attr-defined]
         for path in paths:

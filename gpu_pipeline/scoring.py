@@ -15,7 +15,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from gpu_pipeline.errors import IngestError
-from gpu_pipeline.ingest.reading import COMPRESSIONS, CsvDialect, read_blocks
+from gpu_pipeline.ingest.reading import COMPRESSIONS, CsvDialect, column_names, read_blocks
 from nlp import SentimentModel
 from nlp.training import Evaluation, TrainingPlan, encoder_folder, evaluate
 from nlp.training import train as train_model
@@ -33,10 +33,11 @@ def score_file(source: Path, text: str, output: Path, *, model: Path | None = No
     output appears whole or not at all; rows are read and written in blocks.
 
     Raises:
-        IngestError: the source can't be read or has broken rows, has no such column, or the
-            output's ending is of no known kind.
+        IngestError: the source can't be read or has broken rows, has no such column, or has
+            one that would be written; the output's folder or kind is not there.
     """
     open_sink = _sink(output)
+    _check(source, text, output)
     scorer = SentimentModel.load(model)
     rows = 0
     unfinished = output.with_name(f".{output.name}.unfinished")
@@ -47,16 +48,27 @@ def score_file(source: Path, text: str, output: Path, *, model: Path | None = No
                     first = block.broken[0]
                     message = f"{source}, record {first.line}: {first.reason}. Mend it first."
                     raise IngestError(message)
-                if text not in block.table.column_names:
-                    names = ", ".join(block.table.column_names)
-                    message = f"{source} has no column {text!r}; it has {names}."
-                    raise IngestError(message)
                 write(_scored(block.table, text, scorer))
                 rows += len(block.table)
         unfinished.replace(output)
     finally:
         unfinished.unlink(missing_ok=True)
     return rows
+
+
+def _check(source: Path, text: str, output: Path) -> None:
+    """Refuses what can't be scored or written, before a model is loaded for it."""
+    names = column_names(source, _DIALECT)
+    if text not in names:
+        message = f"{source} has no column {text!r}; it has {', '.join(names)}."
+        raise IngestError(message)
+    taken = [name for name in (*SentimentModel.labels, "label") if name in names]
+    if taken:
+        message = f"{source} has {', '.join(taken)} already: rename before scoring."
+        raise IngestError(message)
+    if not output.parent.is_dir():
+        message = f"Can't write {output}: {output.parent} is no folder."
+        raise IngestError(message)
 
 
 def train_file(

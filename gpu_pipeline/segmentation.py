@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from gpu_pipeline.backend import Array, Backend, Frame
 from gpu_pipeline.contracts import contract
-from gpu_pipeline.errors import ContractError, NotFitted
+from gpu_pipeline.errors import NotFitted, PipelineError
 
 __all__ = ["SegmentModel", "segment_profiles"]
 
@@ -78,7 +78,7 @@ class SegmentModel:
         Segments are numbered by revenue, most first.
 
         Raises:
-            ContractError: fewer different customers than segments.
+            PipelineError: fewer different customers than segments.
         """
         ordered = features.sort_values("customer_key").reset_index(drop=True)
         matrix = _matrix(ordered, self.backend)
@@ -130,7 +130,7 @@ class SegmentModel:
         """A saved model, on this device whichever it was fitted on.
 
         Raises:
-            ContractError: it was fitted on other features than this version makes.
+            PipelineError: it was fitted on other features than this version makes.
         """
         document: dict[str, Any] = json.loads((folder / "model.json").read_text())
         if document["features"] != list(FEATURES):
@@ -138,7 +138,7 @@ class SegmentModel:
                 f"The model in {folder} was fitted on {', '.join(document['features'])}; this "
                 f"version takes {', '.join(FEATURES)}. Fit it again."
             )
-            raise ContractError(message)
+            raise PipelineError(message)
         model = cls(n_segments=len(document["centres"]), seed=document["seed"], backend=backend)
         model.preparation_ = Preparation(
             **{name: np.asarray(value) for name, value in document["preparation"].items()}
@@ -181,12 +181,13 @@ class SegmentModel:
         some: Array = points[self.backend.xp.asarray(chosen)]
         return some
 
-    def _too_few(self, rows: Array, *, different: int) -> ContractError:
+    def _too_few(self, rows: Array, *, different: int) -> PipelineError:
         message = (
             f"{len(rows)} customers, {different} of them different, are too few to tell "
-            f"{self.n_segments or min(CANDIDATES)} segments apart."
+            f"{self.n_segments or min(CANDIDATES)} segments apart: load more customers, or set "
+            f"segments to {max(1, different)} or fewer."
         )
-        return ContractError(message)
+        return PipelineError(message)
 
     def _best_start(self, points: Array, count: int) -> tuple[Floats, float]:
         host = self.backend.to_host(points)

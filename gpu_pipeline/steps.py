@@ -15,7 +15,7 @@ from gpu_pipeline.errors import LakeError
 from gpu_pipeline.features import customer_features
 from gpu_pipeline.forecasting.demand import combined_demand, daily_demand, forecast_demand
 from gpu_pipeline.orders import LINE_COLUMNS, one_currency, settled
-from gpu_pipeline.pipeline import Step, Work
+from gpu_pipeline.pipeline import Step, Work, code_digest
 from gpu_pipeline.publish import Snapshot, write_snapshot
 from gpu_pipeline.segmentation import SegmentModel, segment_profiles
 from gpu_pipeline.store import Lake
@@ -87,7 +87,6 @@ def _settled_demand(lines: Frame, backend: Backend) -> Frame:
 def _forecast(work: Work) -> None:
     demand = work.read("demand_daily").compute()
     backend = work.lake.backend
-    one_currency(demand, backend)
     table = forecast_demand(demand, as_of=work.as_of, horizon=work.config.horizon, backend=backend)
     chosen = table.drop_duplicates("product_id")
     work.facts.update(
@@ -100,10 +99,10 @@ def _forecast(work: Work) -> None:
 
 
 def _text_sentiment(work: Work) -> None:
-    """Scores the texts that this model has not scored; all of them when the model changed."""
+    """Scores the texts that have no score yet; all of them when model or code changed."""
     version = version_of(work.config.text_model)
-    before = work.lake.note("text_sentiment")
-    overwrite = before.get("model_version") != version
+    scorer = f"{version} {code_digest('nlp')}"
+    overwrite = work.forced or work.lake.note("text_sentiment").get("scorer") != scorer
     model: SentimentModel | None = None
     parts, scored = [], 0
     for source in TEXT_SOURCES:
@@ -117,7 +116,7 @@ def _text_sentiment(work: Work) -> None:
             rows = work.lake.backend.from_pandas(_scored(texts, source, model))
             parts += work.writer.write(rows, contract("text_sentiment"))
             scored += len(texts)
-    work.facts.update(model_version=version, scored=scored)
+    work.facts.update(model_version=version, scored=scored, scorer=scorer)
     work.commit("text_sentiment", parts, overwrite=overwrite)
 
 

@@ -1,6 +1,8 @@
 """What reports look like in a terminal: loads, runs and answers as tables."""
 
+import json
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +12,7 @@ from gpu_pipeline.pipeline import RunReport
 from gpu_pipeline.report import Answers
 from gpu_pipeline.terminal import Column, note, print_table
 
-__all__ = ["show_answers", "show_loads", "show_run"]
+__all__ = ["as_records", "show_answers", "show_loads", "show_run"]
 
 
 def show_loads(report: IngestReport) -> None:
@@ -48,8 +50,20 @@ def show_run(report: RunReport) -> None:
     )
 
 
+def as_records(found: Answers) -> dict[str, Any]:
+    """The answers as plain lists and dicts; nulls where a frame has none."""
+    plain = {}
+    for name, value in vars(found).items():
+        is_frame = isinstance(value, pd.DataFrame)
+        plain[name] = json.loads(value.to_json(orient="records")) if is_frame else value
+    return plain
+
+
 def show_answers(found: Answers) -> None:
     """Segments, forecasts, moods and rejections, for a merchant to read."""
+    if found.as_of is None:
+        note("Nothing was run yet: `gpu-pipeline run` makes the answers.")
+        return
     count, share = "{:,d}", "{:.1%}"
     money = f"{{:,.{MINOR_DIGITS.get(found.currency, USUAL_DIGITS)}f}}"
     amounts = f", amounts in {found.currency}" if found.currency else ""
@@ -67,8 +81,12 @@ def show_answers(found: Answers) -> None:
             "days_since_last_order": Column("days since last", "{:.0f}"),
         },
     )
+    between = ""
+    if found.forecast_days is not None:
+        first, last = found.forecast_days
+        between = f", {first:%d %b} to {last:%d %b %Y}"
     print_table(
-        "Best sellers to come: units over the horizon; mean error in units a day",
+        f"Best sellers to come{between}: units in all; mean error in units a day",
         found.top_products,
         {
             "name": Column("product"),
@@ -82,7 +100,7 @@ def show_answers(found: Answers) -> None:
         },
     )
     print_table(
-        "All forecasts against seasonal naive: the same weekday of the last week",
+        "All forecasts against seasonal naive, the last week again, in the last test",
         found.forecast_quality,
         {
             "model": Column("method"),

@@ -1,10 +1,12 @@
 """What the command line shows: progress while it works, tables when it is done."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +34,7 @@ SERVER_LOG: dict[str, Any] = {
 }
 # A pipe has no width of its own: wide enough for every table.
 _PIPE_WIDTH = 110
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,12 @@ def print_table(title: str, frame: "pd.DataFrame", columns: Mapping[str, Column]
 
 def note(text: str) -> None:
     """One line for people, on standard output."""
-    _out().print(text, markup=False, soft_wrap=True)
+    _out().print(Text(_CONTROL.sub("", text)), soft_wrap=True)
 
 
 def print_json(value: object) -> None:
-    """The value as one JSON document on standard output."""
-    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False) + "\n")
+    """The value as one JSON document on standard output; times are ISO 8601."""
+    sys.stdout.write(json.dumps(value, default=_as_json, ensure_ascii=False) + "\n")
 
 
 @contextmanager
@@ -88,7 +92,8 @@ def progress() -> Iterator[Callable[[str, str], None]]:
     """
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield _log_line
+        began = perf_counter()
+        yield lambda what, state: _log_line(what, state, perf_counter() - began)
         return
     columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
@@ -108,13 +113,17 @@ def _out() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
 
 
-def _log_line(what: str, state: str) -> None:
-    line = {"at_seconds": round(perf_counter(), 3), "what": what, "state": state}
+def _log_line(what: str, state: str, seconds: float) -> None:
+    line = {"at_seconds": round(seconds, 3), "what": what, "state": state}
     sys.stderr.write(json.dumps(line) + "\n")
 
 
-def _cell(value: object, column: Column) -> str:
+def _as_json(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _cell(value: object, column: Column) -> Text:
+    """The value as plain text: what looks like markup or a control code is data here."""
     if value is None or value != value:
-        return "–"
-    # What stands in brackets is data here, not markup.
-    return column.format.format(value).replace("[", r"\[")
+        return Text("–")
+    return Text(_CONTROL.sub("", column.format.format(value)))

@@ -272,7 +272,8 @@ def _native_precision(device: str) -> Precision:
 
     if device == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    has = torch.cpu.get_capabilities()
+    # An older torch can't be asked; float32 is right everywhere.
+    has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return "bfloat16" if has.get("avx512_bf16") or has.get("amx_bf16") else "float32"
 
 
@@ -305,7 +306,10 @@ def _checked_card(folder: Path, *, pinned: str | None) -> dict[str, Any]:
 def _weights_digest(folder: Path) -> str:
     weights = folder / _WEIGHTS
     if not weights.is_file():
-        message = f"{weights} is missing: pickled weights are not read, save them as safetensors."
+        message = (
+            f"{weights} is missing: give the folder of a model with its weights as safetensors. "
+            "Pickled ones are not read."
+        )
         raise ModelError(message)
     return _sha256(weights)
 

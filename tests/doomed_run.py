@@ -21,10 +21,11 @@ import sklearn.metrics  # noqa: F401
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.config import Config
-from gpu_pipeline.pipeline import run
+from gpu_pipeline.pipeline import code_digest, run
 from gpu_pipeline.steps import STEPS
 from gpu_pipeline.store import Lake
 
+code_digest("gpu_pipeline", "nlp")  # once for all children
 WATCHED = ("os.", "open", "sqlite3.", "fcntl.", "shutil.", "pathlib.")
 
 

@@ -192,3 +192,33 @@ def _rows(path: Path) -> list[dict[str, object]]:
         text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         return [json.loads(line) for line in text.splitlines()]
     return pc.read_csv(path).to_pylist()
+
+
+def test_score_never_overwrites_a_column_of_the_caller(command: Command, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("label,body\nmine,good\n")
+    answer = command("score", source, "--text", "body", "--output", output)
+    assert (answer.code, "label already" in answer.error) == (1, True)
+    assert not output.exists()
+
+
+def test_the_demo_keeps_out_of_a_lake_with_other_files(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "fx_rates_ours.csv").write_text("currency,day,rate\nUSD,2026-01-01,0.9\n")
+    lake = tmp_path / "shop"
+    command("ingest", tmp_path / "fx_rates_ours.csv", "--lake", lake)
+    answer = command("demo", "--lake", lake)
+    assert (answer.code, "a lake of its own" in answer.error) == (1, True)
+
+
+def test_what_looks_like_markup_in_a_table_is_data(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import pandas as pd
+
+    from gpu_pipeline.terminal import Column, print_table
+
+    frame = pd.DataFrame({"name": ["[bold]x[/]", r"\[/]", "a\x1b[31mb", None]})
+    print_table("Names", frame, {"name": Column("name")})
+    shown = capsys.readouterr().out
+    assert "[bold]x[/]" in shown
+    assert "\x1b" not in shown

@@ -142,3 +142,17 @@ def test_a_secret_is_in_no_error_wherever_it_was_given(
         Config.load(**given)
     # What a log would show: the error, what caused it, and the lines of code.
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_setting_that_does_not_exist_is_refused_in_the_environment_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}LAKEE", "x")
+    with pytest.raises(ConfigError, match="GPU_PIPELINE_LAKEE"):
+        Config.load()
+
+
+def test_a_key_means_the_same_in_capitals() -> None:
+    key = Config.load(key="AB" * 32).key
+    assert key is not None
+    assert key.get_secret_value() == "ab" * 32

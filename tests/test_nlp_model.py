@@ -184,6 +184,8 @@ def test_the_version_names_the_weights_and_is_known_without_loading(
 ) -> None:
     assert model.version == version_of()
     assert len({model.version, tiny.version, "unsaved"}) == 3
+    with pytest.raises(ModelError, match=r"nowhere/model.safetensors is missing: give the folder"):
+        version_of("nowhere")
 
 
 def test_loading_and_scoring_say_nothing_and_touch_no_network() -> None:
@@ -233,7 +235,7 @@ def without_a_layer(folder: Path) -> None:
         (removed("config.json"), "No model in .*: config.json is missing"),
         (removed("tokenizer.json"), "tokenizer.json is missing: save the model with its fast"),
         (removed("model.safetensors"), "model.safetensors is missing"),
-        (pickled, "model.safetensors is missing: pickled weights are not read"),
+        (pickled, "model.safetensors is missing: .* Pickled ones are not read"),
         (without_a_layer, r"model.safetensors doesn't fit .*config.json: .*classifier.bias"),
         (replaced("model.safetensors", b"\x08"), "model.safetensors doesn't fit"),
         (replaced("config.json", "{"), "config.json is no text classifier's"),

@@ -134,6 +134,11 @@ def test_of_two_sales_the_later_one_was_taken_back() -> None:
     assert kinds(*rows) == ["sale", "cancelled", "cancelled"]
 
 
+def test_a_line_of_no_unit_does_not_come_between() -> None:
+    rows = sale(), sale(quantity=0, ordered_at=START + HOUR), back(ordered_at=START + 2 * HOUR)
+    assert kinds(*rows) == ["cancelled", "sale", "cancelled"]
+
+
 def test_at_one_moment_a_sale_comes_before_its_return_wherever_they_stand() -> None:
     assert kinds(back(), sale()) == ["cancelled", "cancelled"]
 

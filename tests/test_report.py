@@ -98,7 +98,13 @@ def put_texts(lake: Lake, **labels: str) -> None:
 def put_run(lake: Lake, run_id: str, as_of: datetime, **facts: Any) -> None:
     folder = lake.path / "runs"
     folder.mkdir(exist_ok=True)
-    record = {"run_id": run_id, "as_of": str(as_of), "device": "cpu: asked for", **facts}
+    record = {
+        "run_id": run_id,
+        "as_of": str(as_of),
+        "device": "cpu: asked for",
+        "finished": True,
+        **facts,
+    }
     (folder / f"{run_id}.json").write_text(json.dumps(record))
 
 
@@ -377,3 +383,9 @@ class Page(HTMLParser):
         assert found is not None
         figures: dict[str, Any] = json.loads(found[1])
         return figures
+
+
+def test_a_run_that_did_not_finish_says_nothing_of_the_answers(lake: Lake) -> None:
+    put_run(lake, "20260630T100000Z-aaaaaa", datetime.fromisoformat("2026-06-30"))
+    put_run(lake, "20260701T100000Z-bbbbbb", datetime.fromisoformat("1999-01-01"), finished=False)
+    assert answers(lake).as_of == datetime.fromisoformat("2026-06-30")

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.contracts import contract
-from gpu_pipeline.errors import ContractError, NotFitted
+from gpu_pipeline.errors import NotFitted, PipelineError
 from gpu_pipeline.segmentation import CANDIDATES, FEATURES, SegmentModel, segment_profiles
 
 CPU = Backend.choose("cpu")
@@ -196,7 +196,7 @@ def test_a_model_of_other_features_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     path.write_text(path.read_text().replace("tenure_days", "shoe_size"))
     with pytest.raises(
-        ContractError, match=r"fitted on .*shoe_size.*; this version takes .*tenure"
+        PipelineError, match=r"fitted on .*shoe_size.*; this version takes .*tenure"
     ):
         SegmentModel.load(tmp_path, backend=CPU)
 
@@ -224,7 +224,7 @@ def test_before_the_fit_there_is_nothing_to_assign_or_save(tmp_path: Path) -> No
 def test_too_few_different_customers_are_one_clear_error(
     frame: pd.DataFrame, n_segments: int, message: str
 ) -> None:
-    with pytest.raises(ContractError, match=message):
+    with pytest.raises(PipelineError, match=message):
         SegmentModel(n_segments=n_segments, backend=CPU).fit(frame)
 
 
@@ -232,7 +232,7 @@ def test_a_fit_that_fails_leaves_the_model_as_it_was() -> None:
     frame = scattered()
     model = SegmentModel(backend=CPU).fit(frame)
     before = model.assign(frame)
-    with pytest.raises(ContractError):
+    with pytest.raises(PipelineError):
         model.fit(customers(days=[1, 1]))
     assert_frames_equal(model.assign(frame), before, rtol=0)
 
@@ -264,7 +264,7 @@ def test_whatever_customers_are_like_no_number_is_missing(
         warnings.simplefilter("error")
         try:
             found = model.fit(frame).assign(frame)
-        except ContractError:
+        except PipelineError:
             assert len({*rows}) < max(CANDIDATES)
             return
         profiles = segment_profiles(frame, found)

@@ -266,7 +266,7 @@ def _stage(file: LandingFile, lake: Lake, staging: Path) -> int:
     """Leaves the file's typed rows in the staging folder, by bucket; returns how many it has."""
     found, rows = file.feed.found, 0
     for number, block in enumerate(read_blocks(file.path, file.feed.dialect)):
-        landed = Block(_landed(file, block.table), block.lines, block.broken)
+        landed = Block(_landed(file, block.table, lake.key), block.lines, block.broken)
         typed = typed_rows(
             landed,
             found,
@@ -282,9 +282,9 @@ def _stage(file: LandingFile, lake: Lake, staging: Path) -> int:
     return rows
 
 
-def _landed(file: LandingFile, table: pa.Table) -> pa.Table:
+def _landed(file: LandingFile, table: pa.Table, key: str) -> pa.Table:
     try:
-        return file.feed.landed(table)
+        return file.feed.landed(table, key=key)
     except pa.ArrowException as error:
         message = f"{file.name} does not fit its mapping: {str(error).splitlines()[0]}."
         raise IngestError(message) from error

@@ -8,10 +8,10 @@ contract's landing columns where their values come from::
         contract: orders
         time_zone: Europe/London
         columns:
-          order_id: InvoiceNo                              # a column of the file
+          quantity: Quantity                               # a column of the file
           product_id: {from: StockCode, apply: upper}      # changed on the way
           currency: {constant: GBP}                        # the same for every row
-          post_id: {digest_of: [author, text]}             # an id for rows without one
+          order_id: {digest_of: [Till, Printed]}           # an id for rows without one
           line_type:                                       # the first case that holds
             cases:
               - {when: InvoiceNo, starts_with: C, then: return}
@@ -22,6 +22,7 @@ contract's landing columns where their values come from::
 
 import codecs
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
@@ -78,7 +79,7 @@ class Case(_Strict):
 
 
 class ColumnSource(_Strict):
-    """Where the values of a column come from: a column, a constant, or the first case."""
+    """Where values come from: a column, a constant, a digest, or the first case that holds."""
 
     from_: Annotated[str | None, Field(alias="from")] = None
     apply: Literal["strip", "upper", "lower", "negate"] | None = None
@@ -102,15 +103,18 @@ class ColumnSource(_Strict):
             return [self.from_]
         return [*self.digest_of, *(case.when for case in self.cases)]
 
-    def values(self, table: pa.Table) -> pa.Array | pa.ChunkedArray:
-        """The column for the rows of a block; a column that the block lacks is null."""
+    def values(self, table: pa.Table, *, key: str) -> pa.Array | pa.ChunkedArray:
+        """The column for the rows of a block; a column that the block lacks is null.
+
+        A digest is keyed: nobody can guess what it was made of.
+        """
         if self.constant is not None:
             return pa.repeat(_as_text(self.constant), len(table))
         if self.from_ is not None:
             column = _column(table, self.from_)
             return column if self.apply is None else _APPLY[self.apply](column)
         if self.digest_of:
-            return _digests([_string(table[name]) for name in self.digest_of])
+            return _digests([_string(_column(table, name)) for name in self.digest_of], key)
         chosen = pa.nulls(len(table), pa.string())
         if self.otherwise is not None:
             chosen = pa.repeat(_as_text(self.otherwise), len(table))
@@ -233,7 +237,7 @@ class Feed(_Strict):
             )
             raise IngestError(message)
 
-    def landed(self, table: pa.Table) -> pa.Table:
+    def landed(self, table: pa.Table, *, key: str) -> pa.Table:
         """The block with the contract's landing columns, those that the file can give.
 
         A column is text, or has numbers, times or truth values where the contract has them.
@@ -241,7 +245,7 @@ class Feed(_Strict):
         columns = {}
         for name in self.found.landing_columns:
             if name in self.columns:
-                column = self.columns[name].values(table)
+                column = self.columns[name].values(table, key=key)
             elif name in table.column_names:
                 column = table[name]
             else:
@@ -310,11 +314,12 @@ def _string(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 
-def _digests(columns: list[pa.ChunkedArray]) -> pa.Array:
-    """The start of each row's sha256, 16 hexadecimal digits: rows that say the same share it."""
+def _digests(columns: list[pa.ChunkedArray], key: str) -> pa.Array:
+    """16 hexadecimal digits a row; rows that say the same share them."""
     rows = zip(*(column.to_pylist() for column in columns), strict=True)
-    texts = ("\x1f".join("" if value is None else value for value in row) for row in rows)
-    return pa.array([hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts])
+    texts = (f"{key}{_DIGEST_KIND}:{json.dumps([value or '' for value in row])}" for row in rows)
+    digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]
+    return pa.array(digests, pa.string())
 
 
 def _number(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -352,6 +357,7 @@ def _negated(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pac.if_else(pac.match_substring_regex(text, _NUMBER), turned, text)
 
 
+_DIGEST_KIND = "row"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _CONDITIONS: dict[str, Callable[[pa.ChunkedArray, Any], pa.ChunkedArray]] = {
     "in_": lambda c, value: pac.is_in(_string(c), pa.array([_as_text(v) for v in value])),

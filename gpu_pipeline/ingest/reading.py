@@ -101,15 +101,18 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def _open(path: Path, encoding: str = "utf-8") -> Any:  # noqa: ANN401
+def _open(path: Path) -> pa.NativeFile:
+    """The content, decompressed."""
     if path.stat().st_size == 0:
         message = f"{path} is empty: not even a header."
         raise IngestError(message)
-    compression = COMPRESSIONS.get(path.suffix.lower())
-    stream = pa.input_stream(str(path), compression=compression)
-    if codecs.lookup(encoding).name != "utf-8":
-        stream = pa.transcoding_input_stream(stream, encoding, "utf-8")
-    return stream
+    return pa.input_stream(str(path), compression=COMPRESSIONS.get(path.suffix.lower()))
+
+
+def _open_text(path: Path, encoding: str) -> pa.NativeFile:
+    """The content as UTF-8; UTF-8 itself is checked: Arrow's row handler is silent about faults."""
+    source = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+    return pa.transcoding_input_stream(_open(path), source, "utf-8")
 
 
 def _csv_blocks(path: Path, dialect: CsvDialect) -> Iterator[Block]:
@@ -125,7 +128,7 @@ def _csv_blocks(path: Path, dialect: CsvDialect) -> Iterator[Block]:
         yield Block(_no_rows(names), np.empty(0, dtype=np.int64))
         return
     reader = pc.open_csv(
-        _open(path, dialect.encoding),
+        _open_text(path, dialect.encoding),
         read_options=pc.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
         parse_options=pc.ParseOptions(
             delimiter=dialect.delimiter, newlines_in_values=True, invalid_row_handler=note
@@ -141,7 +144,8 @@ def _csv_blocks(path: Path, dialect: CsvDialect) -> Iterator[Block]:
         # The parser runs a block ahead: its later faults belong to later blocks.
         lines, line, seen = _numbered(len(batch), line, broken, seen)
         yield Block(pa.Table.from_batches([batch]), lines)
-    yield Block(_no_rows(names), np.empty(0, dtype=np.int64), broken)
+    if broken or line == 1:
+        yield Block(_no_rows(names), np.empty(0, dtype=np.int64), broken)
 
 
 def _numbered(
@@ -157,7 +161,7 @@ def _numbered(
 
 def _csv_header(path: Path, dialect: CsvDialect) -> tuple[list[str], bool]:
     """The names in the first record that is not blank, and whether the file ends there."""
-    with _open(path, dialect.encoding) as stream:
+    with _open_text(path, dialect.encoding) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         names = next((row for row in csv.reader(text, delimiter=dialect.delimiter) if row), [])
         is_all = not text.read(1)

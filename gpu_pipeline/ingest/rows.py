@@ -19,8 +19,9 @@ __all__ = ["UNNUMBERED", "TypedRows", "refused_rows", "row_hashes", "typed_rows"
 
 UNNUMBERED = -(2**63)  # the row number of a row that brings none; no source can say it
 _EXACT_FLOAT = 2.0**53
+_EXACT_PRODUCT = 2.0**49  # below, two roundings are far from half a unit
 _BLANK = " \t\n\v\f\r"
-_MAIL = "[^@ ]@[^@ ]+[.]"
+_NO_CODE = "[^0-9A-Za-z._/#-]"
 _TRUE, _FALSE = ("true", "1", "yes", "t", "y"), ("false", "0", "no", "f", "n")
 _LINE_KIND = "line"
 
@@ -143,13 +144,14 @@ def _typed(
         typed = typed.fillna(filling)
     elif column.required:
         faults.append((f"{column.name}: missing", absent))
-    faults += [(reason, broken & ~unread & ~absent) for reason, broken in _checks(typed, column)]
+    broken = _checks(typed, column, backend)
+    faults += [(reason, mask & ~unread & ~absent) for reason, mask in broken]
     if column.type in ("int64", "bool"):
         typed = typed.fillna(0)  # rejected rows alone; a null would turn the column into floats
     return typed, faults
 
 
-def _checks(values: Series, column: Column) -> list[tuple[str, Series]]:
+def _checks(values: Series, column: Column, backend: Backend) -> list[tuple[str, Series]]:
     faults = []
     if column.minimum is not None:
         faults.append((f"{column.name}: below {column.minimum:g}", values < column.minimum))
@@ -164,9 +166,17 @@ def _checks(values: Series, column: Column) -> list[tuple[str, Series]]:
         fits = values.str.contains(column.pattern, regex=True).fillna(value=False)
         faults.append((f"{column.name}: not like {column.pattern}", ~fits.astype("bool")))
     if _is_id(column):
-        holds = values.str.contains(_MAIL, regex=True).fillna(value=False)
-        faults.append((f"{column.name}: an e-mail address", holds.astype("bool")))
+        faults.append((f"{column.name}: an address or number of a person", _names(values, backend)))
     return faults
+
+
+def _names(values: Series, backend: Backend) -> Series:
+    """Which ids are an e-mail address, phone number, …; bare letters and digits never are."""
+    odd = values.str.contains(_NO_CODE, regex=True).fillna(value=False).astype("bool")
+    if not bool(odd.any()):
+        return odd
+    some = values.where(odd, "")
+    return redacted(some, backend=backend) != some
 
 
 def _is_free_text(column: Column) -> bool:
@@ -222,8 +232,8 @@ def _as_minor_units(values: Series, casting: Casting) -> tuple[Series, str]:
     scaled = numbers * scale
     units = scaled.round()
     # Prices such as 0.001 would vanish: they are refused, not rounded. What floats add is noise.
-    exact = abs(units - scaled) <= 1e-6 + abs(units) * 2.0**-50
-    exact &= abs(units) < _EXACT_FLOAT
+    exact = abs(units - scaled) <= 1e-6 + abs(units) * 2.0**-51
+    exact &= abs(units) < _EXACT_PRODUCT
     return units.where(exact, np.nan), "an amount in the currency's minor units"
 
 

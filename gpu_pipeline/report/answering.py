@@ -39,6 +39,7 @@ class Answers:
         or more: product_id, name, texts, and the shares negative and positive.
     as_of: the moment (UTC) of the last run; None before the first.
     currency: ISO 4217 code, "" where there are no amounts.
+    forecast_days: the first and the last day of the forecasts; None where there are none.
     """
 
     segments: pd.DataFrame
@@ -49,6 +50,7 @@ class Answers:
     sentiment: pd.DataFrame
     as_of: datetime | None
     currency: str
+    forecast_days: tuple[datetime, datetime] | None
 
 
 def answers(lake: Lake) -> Answers:
@@ -65,6 +67,7 @@ def answers(lake: Lake) -> Answers:
         sentiment=_named(lake, _product_sentiment(lake)),
         as_of=datetime.fromisoformat(moment) if moment else None,
         currency=str(profiles["currency"].iloc[0]) if len(profiles) else "",
+        forecast_days=_forecast_days(lake),
     )
 
 
@@ -101,6 +104,11 @@ def _tested_products(lake: Lake) -> pd.DataFrame:
         naive_error=("naive_error", "first"),
     ).reset_index()
     return _with_improvement(table)
+
+
+def _forecast_days(lake: Lake) -> tuple[datetime, datetime] | None:
+    days = rows_of(lake, "demand_forecast", ["day"])["day"]
+    return (days.min().to_pydatetime(), days.max().to_pydatetime()) if len(days) else None
 
 
 def _with_improvement(table: pd.DataFrame) -> pd.DataFrame:
@@ -181,11 +189,9 @@ def _named(lake: Lake, products: pd.DataFrame) -> pd.DataFrame:
 
 
 def last_run(lake: Lake) -> dict[str, Any]:
-    """The record of the last run; empty before the first."""
-    records = list((lake.path / "runs").glob("*.json"))
-    if not records:
-        return {}
+    """The record of the last run that finished; empty before the first."""
+    paths = list((lake.path / "runs").glob("*.json"))
     # Names begin with the second of the start: two runs in one differ by when they ended.
-    last = max(records, key=lambda at: (at.stem.rpartition("-")[0], at.stat().st_mtime_ns))
-    record: dict[str, Any] = json.loads(last.read_text())
-    return record
+    paths.sort(key=lambda at: (at.stem.rpartition("-")[0], at.stat().st_mtime_ns))
+    records = (json.loads(path.read_text()) for path in reversed(paths))
+    return next((record for record in records if record["finished"]), {})

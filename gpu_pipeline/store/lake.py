@@ -1,10 +1,8 @@
 """Lake: a folder of versioned tables, the door for everyone who reads or writes them."""
 
-import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +12,8 @@ import numpy as np
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import Contract, contract
 from gpu_pipeline.errors import LakeError
-from gpu_pipeline.privacy import fingerprint, new_key
+from gpu_pipeline.privacy import fingerprint
+from gpu_pipeline.store.folder import key_path, make_lake_folder, read_settings
 from gpu_pipeline.store.parts import partition_columns
 from gpu_pipeline.store.writer import Writer, exclusive, is_table
 
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Condition", "Lake"]
 
-FORMAT = 1
-SETTINGS = "lake.json"
-_UNFINISHED = ".new"
 Condition = tuple[str, str, Any]
 
 _COMPARE = {
@@ -63,7 +59,7 @@ class Lake:
         """
         self.path = Path(path)
         self.backend = backend if backend is not None else Backend.choose()
-        settings = _read_settings(self.path)
+        settings = read_settings(self.path)
         self.buckets: int = settings["buckets"]
         self.time_zone: str = settings["time_zone"]
         self._fingerprint: str = settings["key_fingerprint"]
@@ -88,21 +84,8 @@ class Lake:
         Raises:
             LakeError: the folder can't be made or holds something else.
         """
-        root = Path(path)
-        if not (root / SETTINGS).is_file():
-            if buckets < 1 or buckets & (buckets - 1):
-                message = f"A lake has a power of two of buckets, not {buckets}."
-                raise LakeError(message)
-            _make_folder(root)
-            used = key if key is not None else _key_file_for_new_lake(root)
-            settings = {
-                "format": FORMAT,
-                "buckets": buckets,
-                "time_zone": "UTC",
-                "key_fingerprint": fingerprint(used),
-            }
-            _write_whole(root / SETTINGS, json.dumps(settings, indent=2) + "\n")
-        return cls(root, backend=backend, key=key)
+        make_lake_folder(Path(path), buckets=buckets, key=key)
+        return cls(path, backend=backend, key=key)
 
     @property
     def key(self) -> str:
@@ -222,8 +205,8 @@ class Lake:
         actions = pa.table(self._open(table, self.version(table)).get_add_actions(flatten=True))
         return int(sum(actions["num_records"].to_pylist())) if len(actions) else 0
 
-    def latest(self, table: str) -> datetime | None:
-        """The latest event time in the table, UTC without zone; read from the log alone."""
+    def span(self, table: str) -> tuple[datetime, datetime] | None:
+        """The earliest and latest event time in the table, UTC without zone; from the log alone."""
         import pyarrow as pa
 
         column = contract(table).event_time
@@ -232,7 +215,16 @@ class Lake:
         actions = pa.table(self._open(table, self.version(table)).get_add_actions(flatten=True))
         if f"max.{column}" not in actions.column_names:
             return None
-        return max((t for t in actions[f"max.{column}"].to_pylist() if t is not None), default=None)
+        firsts, lasts = (
+            [time for time in actions[f"{which}.{column}"].to_pylist() if time is not None]
+            for which in ("min", "max")
+        )
+        return (min(firsts), max(lasts)) if firsts else None
+
+    def latest(self, table: str) -> datetime | None:
+        """The latest event time in the table, UTC without zone; read from the log alone."""
+        span = self.span(table)
+        return None if span is None else span[1]
 
     def writer(self, *, wait_seconds: float = 10.0) -> AbstractContextManager[Writer]:
         """The right to write, for one process at a time.
@@ -341,12 +333,6 @@ class _Reader:
         return ordered.drop_duplicates(subset=identity, keep="last")
 
 
-def key_path(lake: Path) -> Path:
-    """Where the key of a lake lies: beside it, never inside."""
-    whole = lake.resolve()
-    return whole.with_name(f"{whole.name}.key")
-
-
 def _naive(moment: datetime) -> np.datetime64:
     """The moment as columns hold it: UTC, microseconds, no zone."""
     utc = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
@@ -381,68 +367,3 @@ def _possible_months(conditions: Sequence[Condition], found: Contract) -> tuple[
             if operator != ">" and operator != ">=":
                 last = min(last, month)
     return first, last
-
-
-def _read_settings(root: Path) -> dict[str, Any]:
-    try:
-        settings = json.loads((root / SETTINGS).read_text())
-    except FileNotFoundError:
-        message = f"No lake in {root}: `gpu-pipeline ingest DIR --lake {root}` makes one."
-        raise LakeError(message) from None
-    except (OSError, ValueError) as error:
-        message = f"{root / SETTINGS} can't be read: {error}"
-        raise LakeError(message) from error
-    needed = {"format": int, "buckets": int, "time_zone": str, "key_fingerprint": str}
-    known = settings if isinstance(settings, dict) else {}
-    if isinstance(known.get("format"), int) and known["format"] > FORMAT:
-        message = (
-            f"The lake {root} has format {known['format']}, this version knows {FORMAT}: "
-            "upgrade gpu-pipeline."
-        )
-        raise LakeError(message)
-    faults = [name for name, kind in needed.items() if not isinstance(known.get(name), kind)]
-    if faults:
-        message = f"{root / SETTINGS} is damaged: it lacks {', '.join(faults)}."
-        raise LakeError(message)
-    return known
-
-
-def _make_folder(root: Path) -> None:
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        taken = any(path.suffix != _UNFINISHED for path in root.iterdir())
-        if not taken:
-            root.chmod(0o700)
-    except OSError as error:
-        message = f"The lake {root} can't be made: {error.strerror}."
-        raise LakeError(message) from error
-    if taken:
-        message = f"{root} is there and is no lake: give an empty or a new folder."
-        raise LakeError(message)
-
-
-def _key_file_for_new_lake(root: Path) -> str:
-    """The key in the file beside the lake; a fresh one where there is no file."""
-    path = key_path(root)
-    if not path.exists():
-        _write_whole(path, new_key() + "\n", only_if_absent=True)
-    key = path.read_text().strip()
-    if not re.fullmatch("[0-9a-fA-F]{64}", key):
-        message = f"{path} holds no pseudonym key, which is 64 hexadecimal digits."
-        raise LakeError(message)
-    return key
-
-
-def _write_whole(path: Path, text: str, *, only_if_absent: bool = False) -> None:
-    """The file with exactly this text, readable by its owner alone, or as it was."""
-    new = path.with_name(f"{path.name}{_UNFINISHED}")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    if only_if_absent:
-        with suppress(FileExistsError):
-            path.hardlink_to(new)
-        new.unlink()
-    else:
-        new.replace(path)

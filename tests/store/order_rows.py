@@ -1,6 +1,5 @@
 """Order lines as ingest would hand them to the store."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,11 +43,3 @@ def order_rows(count: int, *, seed: int = 0, months: int = 3) -> pd.DataFrame:
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(["order_id", "line_no"]).reset_index(drop=True)
-
-
-def tree(folder: Path) -> dict[str, bytes | None]:
-    """Every file and folder with its content."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
-        for path in sorted(folder.rglob("*"))
-    }

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import assert_frames_equal
-from order_rows import ORDERS, in_order, order_rows, tree
+from lakes import tree
+from order_rows import ORDERS, in_order, order_rows
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.contracts import contract
@@ -22,6 +23,11 @@ EVERY_COLUMN = list(ORDERS.names)
 def commit(lake: Lake, frame: pd.DataFrame, table: str = "orders") -> int:
     with lake.writer() as writer:
         return writer.commit(contract(table), writer.write(frame, contract(table)))
+
+
+def holds(folder: Path, text: str) -> bool:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return any(text.encode() in path.read_bytes() for path in files)
 
 
 @pytest.fixture
@@ -252,7 +258,7 @@ def test_the_history_tells_the_versions_newest_first(filled: Lake) -> None:
         assert entry["operation"]
 
 
-@pytest.mark.parametrize("name", ["my lake", "läke+%20", "bucket=1", "month=2026-01=x"])
+@pytest.mark.parametrize("name", ["my lake", "läke +ü", "bucket=1", "month=2026-01=x"])
 def test_a_lake_may_lie_anywhere(tmp_path: Path, rows: pd.DataFrame, name: str) -> None:
     lake = Lake.create(tmp_path / name / "lake", buckets=2, backend=CPU)
     commit(lake, rows)
@@ -285,7 +291,7 @@ def test_a_new_lake_and_its_key_are_for_the_owner_alone(tmp_path: Path) -> None:
     assert key.read_text().strip() == lake.key
     assert len(bytes.fromhex(lake.key)) == 32
     assert lake.buckets == 8
-    assert not any(lake.key.encode() in (content or b"") for content in tree(lake.path).values())
+    assert not holds(lake.path, lake.key)
 
 
 def test_creating_a_lake_that_is_there_opens_it(tmp_path: Path, rows: pd.DataFrame) -> None:
@@ -307,7 +313,7 @@ def test_a_given_key_is_not_written_anywhere(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake", backend=CPU, key=key)
     assert lake.key == key
     assert [path.name for path in tmp_path.iterdir()] == ["lake"]
-    assert not any(key.encode() in (content or b"") for content in tree(tmp_path).values())
+    assert not holds(tmp_path, key)
     with pytest.raises(LakeError, match=r"key of .* is missing: put it in .*lake\.key .*0600"):
         _ = Lake(lake.path, backend=CPU).key
 

@@ -1,0 +1,343 @@
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from frames import assert_frames_equal
+from lakes import DERIVED, assert_same_answers, copied, rows, served, versions
+from tiny_model import classifier_folder
+from tiny_shop import LAST, START, TEXTS, land, order, orders, shop, text
+
+from gpu_pipeline.backend import Backend
+from gpu_pipeline.config import Config
+from gpu_pipeline.contracts import contract
+from gpu_pipeline.errors import PipelineError
+from gpu_pipeline.pipeline import run
+from gpu_pipeline.privacy import token
+from gpu_pipeline.publish import Snapshot
+from gpu_pipeline.segmentation import SegmentModel
+from gpu_pipeline.steps import STEPS
+from gpu_pipeline.store import Lake
+from nlp import SentimentModel
+
+KEY = "0ddba11a" * 8
+ORACLE = (Path(__file__).parent / "oracle" / "customer_features.sql").read_text()
+
+
+@pytest.fixture(scope="module")
+def text_models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two models that say different things."""
+    return [classifier_folder(tmp_path_factory.mktemp("model"), seed=seed) for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def config(text_models: list[Path]) -> Config:
+    return Config.load(segments=3, horizon=7, text_model=text_models[0])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, backend: Backend, config: Config) -> Lake:
+    """A lake with every source and all that is made of them."""
+    folder = tmp_path_factory.mktemp("finished")
+    lake = Lake.create(folder / "lake", buckets=4, backend=backend, key=KEY)
+    land(lake, shop(), folder=folder / "landing")
+    with backend.cluster():
+        run(lake, STEPS, config)
+    return lake
+
+
+@pytest.fixture(autouse=True)
+def cluster(backend: Backend) -> Iterator[None]:
+    with backend.cluster():
+        yield
+
+
+@pytest.fixture
+def lake_of(tmp_path: Path, backend: Backend) -> Callable[..., Lake]:
+    """Makes a lake of some tables."""
+
+    def make(**tables: list[dict[str, Any]]) -> Lake:
+        lake = Lake.create(tmp_path / "lake", buckets=4, backend=backend, key=KEY)
+        land(lake, tables, folder=tmp_path / "landing")
+        return lake
+
+    return make
+
+
+def facts(lake: Lake, config: Config, step: str) -> dict[str, Any]:
+    """What a step says of its result when the lake is brought up to date."""
+    (found,) = (report.facts for report in run(lake, STEPS, config).steps if report.name == step)
+    return dict(found)
+
+
+@pytest.mark.parametrize("table", DERIVED)
+def test_every_table_has_the_columns_and_types_of_its_contract_and_lacks_no_value(
+    finished: Lake, table: str
+) -> None:
+    found = rows(finished, table)
+    assert len(found)
+    assert found.dtypes.to_dict() == finished.backend.empty(contract(table)).dtypes.to_dict()
+    required = [column.name for column in contract(table).columns if column.required]
+    assert not found[required].isna().any(axis=None)
+    assert not found.duplicated(list(contract(table).key)).any()
+    for column in contract(table).columns:
+        assert not column.allowed or set(found[column.name]) <= set(column.allowed)
+
+
+def test_features_of_a_lake_are_those_of_plain_sql(finished: Lake) -> None:
+    with duckdb.connect() as connection:
+        connection.register("lines", rows(finished, "orders"))
+        wanted = connection.execute(ORACLE, {"as_of": LAST - (LAST - START) / 60}).df()
+    wanted = finished.backend.cast(wanted, contract("customer_features"))
+    assert_frames_equal(rows(finished, "customer_features"), wanted)
+    # Twelve customers; the guest is none.
+    assert len(wanted) == 12
+
+
+def test_demand_is_what_was_sold_day_by_day(finished: Lake) -> None:
+    found = rows(finished, "demand_daily")
+    sold: dict[tuple[str, str], int] = {}
+    for row in orders():
+        wrong = abs(row["quantity"]) == 9000
+        if row["line_type"] == "sale" and not wrong:
+            key = row["product_id"], row["ordered_at"][:10]
+            sold[key] = sold.get(key, 0) + row["quantity"]
+    keys = zip(found["product_id"], found["day"].astype("str").str.slice(0, 10), strict=True)
+    assert dict(zip(keys, found["units"], strict=True)) == sold
+    prices = found["product_id"].map({"lamp": 2500, "rug": 8000, "sofa": 49900})
+    assert (found["revenue"] == found["units"] * prices).all()
+
+
+def test_the_forecast_covers_the_horizon_of_every_product_that_sells(finished: Lake) -> None:
+    found = rows(finished, "demand_forecast")
+    days = found.groupby("product_id")["horizon"].apply(tuple).to_dict()
+    assert days == dict.fromkeys(("lamp", "rug", "sofa"), (1, 2, 3, 4, 5, 6, 7))
+    assert (found["p10"] <= found["p50"]).all()
+    assert (found["p50"] <= found["p90"]).all()
+
+
+def test_segments_are_those_of_the_model_that_was_saved(finished: Lake) -> None:
+    (folder,) = (finished.path / "models" / "segments").iterdir()
+    model = SegmentModel.load(folder, backend=finished.backend)
+    features, found = rows(finished, "customer_features"), rows(finished, "customer_segments")
+    assigned = model.assign(features)
+    assert_frames_equal(found[["customer_key", "segment", "distance"]], assigned)
+    profiles = rows(finished, "segment_profiles")
+    assert list(profiles["customers"]) == list(found["segment"].value_counts().sort_index())
+    named = dict(zip(profiles["segment"], profiles["name"], strict=True))
+    assert (found["name"] == found["segment"].map(named)).all()
+    assert (found["as_of"] == features["as_of"]).all()
+
+
+def test_texts_have_the_scores_of_the_model(finished: Lake, config: Config) -> None:
+    found = rows(finished, "text_sentiment").set_index(["source", "text_id"])
+    assert len(found) == len(TEXTS)
+    said = {
+        (source, row[contract(source).key[0]]): row["text"]
+        for source in ("reviews", "feedback", "social", "support")
+        for row in shop()[source]
+    }
+    assert set(found.index) == set(said)
+    model = SentimentModel.load(config.text_model)
+    wanted = model.score([said[key] for key in found.index]).astype("float64")
+    np.testing.assert_allclose(found[list(model.labels)], wanted, atol=0.02)
+    assert list(found["label"]) == list(found[list(model.labels)].idxmax(axis=1))
+    assert set(found["model_version"]) == {model.version}
+    author = found.loc[("reviews", "reviews0")]
+    assert author["customer_key"] == token("c1", key=KEY, kind="customer")
+    assert (author["product_id"], author["created_at"]) == ("lamp", pd.Timestamp("2026-01-06T09"))
+    assert found.loc[("social", "social1"), "key_kind"] == "author"
+    assert pd.isna(found.loc[("social", "social1"), "product_id"])
+
+
+def test_only_new_texts_are_scored(finished: Lake, config: Config, tmp_path: Path) -> None:
+    lake = copied(finished, tmp_path / "lake")
+    before, files = rows(lake, "text_sentiment"), _files(lake, "text_sentiment")
+    new = [text("reviews", 7, 33, "c1", "rug", "bad"), text("reviews", 8, 34, "c2", "", "good")]
+    new[1]["product_id"] = "rug"
+    land(lake, {"reviews": new}, folder=tmp_path / "new")
+    assert facts(lake, config, "sentiment")["scored"] == 2
+    after = rows(lake, "text_sentiment")
+    known = after["text_id"].isin(before["text_id"])
+    assert_frames_equal(after[known].reset_index(drop=True), before)
+    assert sorted(after["text_id"][~known]) == ["reviews7", "reviews8"]
+    # Nothing that was there was written again.
+    assert files < _files(lake, "text_sentiment")
+    assert lake.version("text_sentiment") == (finished.version("text_sentiment") or 0) + 1
+
+
+def test_another_model_scores_all_texts_again(
+    finished: Lake, config: Config, tmp_path: Path, text_models: list[Path]
+) -> None:
+    lake = copied(finished, tmp_path / "lake")
+    other = config.model_copy(update={"text_model": text_models[1]})
+    assert facts(lake, other, "sentiment")["scored"] == len(TEXTS)
+    before, after = rows(finished, "text_sentiment"), rows(lake, "text_sentiment")
+    assert list(after["text_id"]) == list(before["text_id"])
+    version = SentimentModel.load(text_models[1]).version
+    assert set(after["model_version"]) == {version} != set(before["model_version"])
+    assert served(lake)["model"] == version
+
+
+def _files(lake: Lake, table: str) -> set[str]:
+    return {path.name for path in (lake.path / "tables" / table).rglob("*.parquet")}
+
+
+def test_texts_of_later_than_the_moment_wait(
+    finished: Lake, config: Config, tmp_path: Path
+) -> None:
+    lake = copied(finished, tmp_path / "lake")
+    moment = rows(lake, "customer_features")["as_of"][0].to_pydatetime()
+    later = text("feedback", 7, 100, "c1", "rug", "good")
+    land(lake, {"feedback": [later]}, folder=tmp_path / "new")
+    run(lake, STEPS, config, as_of=moment)
+    assert lake.rows("text_sentiment") == len(TEXTS)
+    assert facts(lake, config, "sentiment")["scored"] == 1
+
+
+def test_a_product_has_its_catalogue_name_else_the_printed_one_else_its_id(
+    finished: Lake,
+) -> None:
+    snapshot = Snapshot.open(finished.path / "serving")
+    names = {row["product_id"]: row["name"] for row in snapshot.products()}
+    snapshot.close()
+    assert names == {"lamp": "Lamp deluxe", "rug": "Rug deluxe", "sofa": "Sofa", "stool": "stool"}
+
+
+def test_the_printed_name_is_the_last_that_was_printed_on_a_sale(
+    lake_of: Callable[..., Lake], config: Config
+) -> None:
+    # Customers lie in different buckets; that must not matter.
+    lines = [
+        order(i, day, customer, "lamp", product_name=name)
+        for i, (day, customer, name) in enumerate(
+            [(0, "c1", "Lmap"), (5, "c2", "Lamp"), (6, "c3", ""), (7, "c4", ""), (3, "c5", "Lámp")]
+        )
+    ]
+    returned = order(9, 8, "c1", "lamp", product_name="gone", quantity=-1, line_type="return")
+    lake = lake_of(orders=[*lines, returned, order(10, 1, "c6", "rug", product_name="")])
+    run(lake, STEPS, config)
+    snapshot = Snapshot.open(lake.path / "serving")
+    assert {row["product_id"]: row["name"] for row in snapshot.products()} == {
+        "lamp": "Lamp",
+        "rug": "rug",
+    }
+    snapshot.close()
+
+
+def test_what_is_served_is_what_the_tables_say(finished: Lake) -> None:
+    snapshot = Snapshot.open(finished.path / "serving")
+    features = rows(finished, "customer_features").set_index("customer_key")
+    segments = rows(finished, "customer_segments").set_index("customer_key")
+    for key, row in features.iterrows():
+        found = snapshot.customer(int(str(key)))
+        assert found is not None
+        numbers = features.select_dtypes("number").columns
+        assert {name: found[name] for name in numbers} == row[numbers].to_dict()
+        assert (
+            found["last_order_at"] == row["last_order_at"].isoformat(timespec="microseconds") + "Z"
+        )
+        segment = segments.loc[key]
+        assert (found["segment"], found["segment_name"]) == (segment["segment"], segment["name"])
+    profiles = pd.DataFrame(snapshot.segments()).drop(columns="as_of")
+    assert_frames_equal(profiles, rows(finished, "segment_profiles").drop(columns="as_of"))
+    forecasts = rows(finished, "demand_forecast")
+    for product, wanted in forecasts.groupby("product_id"):
+        found_days = pd.DataFrame(snapshot.forecast(str(product)))
+        numbers = ["horizon", "mean", "p10", "p50", "p90", "error", "naive_error"]
+        assert_frames_equal(found_days[numbers], wanted[numbers].reset_index(drop=True))
+    snapshot.close()
+
+
+def test_served_opinions_are_the_texts_counted(finished: Lake) -> None:
+    with duckdb.connect() as connection:
+        connection.register("texts", rows(finished, "text_sentiment"))
+        wanted = connection.execute(
+            """
+            SELECT product_id, count(*) AS texts, count(*) FILTER (label = 'negative') AS negative,
+                count(*) FILTER (label = 'neutral') AS neutral,
+                count(*) FILTER (label = 'positive') AS positive
+            FROM texts WHERE product_id IS NOT NULL GROUP BY product_id ORDER BY product_id
+            """
+        ).df()
+    snapshot = Snapshot.open(finished.path / "serving")
+    found = pd.DataFrame([row for row in snapshot.products() if row["texts"] is not None])
+    snapshot.close()
+    assert_frames_equal(found[list(wanted.columns)].astype(wanted.dtypes.to_dict()), wanted)
+
+
+def test_a_snapshot_says_what_it_was_made_of(finished: Lake) -> None:
+    snapshot = Snapshot.open(finished.path / "serving")
+    facts = snapshot.facts
+    snapshot.close()
+    (record,) = (finished.path / "runs").iterdir()
+    assert facts["run_id"] == record.stem
+    assert facts["as_of"] == "2026-03-01T09:00:00.000000Z"
+    known = {table: finished.version(table) for table in (*DERIVED, "orders", "products")}
+    said = json.loads(facts["data_versions"])
+    assert {table: said[table] for table in known} == known
+
+
+@pytest.mark.parametrize("tables", [("social",), ("social", "support"), ("orders",)])
+def test_a_shop_with_few_sources_has_what_can_be_made_of_them(
+    lake_of: Callable[..., Lake], config: Config, tables: tuple[str, ...]
+) -> None:
+    few = {table: [dict(row) for row in shop()[table]] for table in tables}
+    # Posts name no product here: nothing is known of any.
+    for row in few.get("social", []):
+        row["product_id"] = ""
+    lake = lake_of(**few)
+    run(lake, STEPS, config)
+    snapshot = Snapshot.open(lake.path / "serving")
+    products = {row["product_id"]: row["texts"] for row in snapshot.products()}
+    snapshot.close()
+    wanted: dict[tuple[str, ...], dict[str, int | None]] = {
+        ("social",): {},
+        ("social", "support"): {"sofa": 2, "stool": 1},
+        ("orders",): {"lamp": None, "rug": None, "sofa": None},
+    }
+    assert products == wanted[tables]
+
+
+def test_a_customer_who_pays_in_two_currencies_is_refused(
+    lake_of: Callable[..., Lake], config: Config
+) -> None:
+    lake = lake_of(orders=[*orders(), order(900, 3, "c1", "lamp", currency="USD")])
+    with pytest.raises(PipelineError, match=r"Orders are in EUR, USD: .* Convert them"):
+        run(lake, STEPS, config)
+    # What speaks of units, not of money, is made all the same.
+    made = {table for table, version in versions(lake).items() if version is not None}
+    assert made == {"demand_daily", "demand_forecast"}
+
+
+def test_customers_who_pay_in_different_currencies_are_not_put_together(
+    lake_of: Callable[..., Lake], config: Config
+) -> None:
+    # Nobody meets the other currency in their own bucket of the lake.
+    everybody = [f"u{i}" for i in range(60)]
+    euros, dollars = (
+        [name for name in everybody if token(name, key=KEY, kind="customer") & 3 == bucket][:5]
+        for bucket in (0, 1)
+    )
+    sold = [order(i, i, name, "lamp") for i, name in enumerate(euros)]
+    sold += [order(50 + i, i, name, "rug", currency="USD") for i, name in enumerate(dollars)]
+    lake = lake_of(orders=sold)
+    with pytest.raises(PipelineError, match=r"Orders are in EUR, USD: .* Convert them"):
+        run(lake, STEPS, config)
+    assert lake.version("customer_segments") is None
+
+
+def test_threads_and_worker_processes_give_the_same_tables(
+    finished: Lake, config: Config, tmp_path: Path, backend: Backend
+) -> None:
+    lake = copied(finished, tmp_path / "lake")
+    without_texts = [step for step in STEPS if step.name != "sentiment"]
+    with backend.cluster(workers=2):
+        report = run(lake, without_texts, config, from_step="features")
+    assert {step.status for step in report.steps} == {"done"}
+    assert all(versions(lake)[t] != versions(finished)[t] for t in DERIVED if t != "text_sentiment")
+    assert_same_answers(lake, finished)

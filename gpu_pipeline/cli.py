@@ -348,7 +348,7 @@ def serve(
     # What is missing is one line here, and a trace in the server.
     version_of(config.text_model)
     target.key  # noqa: B018
-    if current_version(target.path / "serving") is None:
+    if current_version(target.serving) is None:
         note(f"Nothing is published yet: gpu-pipeline run --lake {target.path}")
     address = f"[{config.host}]" if ":" in config.host else config.host
     url = f"http://{address}:{config.port}"

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["STEPS", "TEXT_SOURCES"]
 
 TEXT_SOURCES = ("reviews", "feedback", "social", "support")
-SERVING = "serving"
 
 
 def _features(work: Work) -> None:
@@ -156,7 +155,7 @@ def _publish(work: Work) -> None:
     tables["product_names"] = iter([_product_names(work, sentiment["product_id"])])
     versions = {name: work.lake.version(name) for name in work.lake.tables()}
     path = write_snapshot(
-        work.lake.path / SERVING,
+        work.lake.serving,
         tables,
         facts={
             "run_id": work.run_id,
@@ -220,7 +219,7 @@ def _meta(work: Work, table: str) -> Frame:
 
 def _published(lake: Lake) -> str | None:
     try:
-        snapshot = Snapshot.open(lake.path / SERVING)
+        snapshot = Snapshot.open(lake.serving)
     except LakeError:
         # Nothing there, or damaged: either way it is to be made.
         return None

@@ -162,11 +162,18 @@ class SentimentModel:
         """Probabilities of negative, neutral and positive, float32 of shape (len(texts), 3).
 
         A long text is read whole: in windows of the model's length, whose logits are averaged
-        by their number of tokens. Equal texts are scored once. None counts as an empty text.
+        by their number of tokens. Equal texts are scored once. A missing text (None, or the NaN
+        that a frame has in its place) counts as an empty one.
+
+        Raises:
+            TypeError: `texts` is one text, or holds something else than texts.
         """
+        if isinstance(texts, str):
+            message = "score takes a list of texts, not one text: score([text])."
+            raise TypeError(message)
         numbers: dict[str, int] = {}
         which = np.fromiter(
-            (numbers.setdefault(normalise(text or ""), len(numbers)) for text in texts),
+            (numbers.setdefault(normalise(_present(text)), len(numbers)) for text in texts),
             dtype=np.int64,
             count=len(texts),
         )
@@ -221,6 +228,15 @@ class SentimentModel:
             )
         logits: Floats = output.logits.float().cpu().numpy()
         return logits
+
+
+def _present(text: object) -> str:
+    if isinstance(text, str):
+        return text
+    if text is None or text != text:  # NaN alone differs from itself
+        return ""
+    message = f"A text is a str or None, not {type(text).__name__}."
+    raise TypeError(message)
 
 
 def _batches(pieces: list[Window], budget: int) -> Iterable[list[Window]]:

@@ -2,7 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,15 @@ SAYINGS = [
     "Five stars for the {}",
 ]
 TEXTS = [saying.format(thing) for saying, thing in product(SAYINGS, THINGS)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Small models are slower on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -364,3 +373,18 @@ def test_matrices_are_stored_in_a_byte_a_weight(tmp_path: Path, tiny: SentimentM
         # Half a step of the row's scale is all that rounding can cost.
         step = wanted.float().abs().amax(dim=-1, keepdim=True) / 127
         assert bool(((restored[name] - wanted.float()).abs() <= step / 2 + 1e-6).all())
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"), [("one text", "list of texts"), ([1], "not int"), (["a", b"b"], "not bytes")]
+)
+def test_what_is_no_list_of_texts_is_refused(
+    tiny: SentimentModel, texts: object, says: str
+) -> None:
+    with pytest.raises(TypeError, match=says):
+        tiny.score(texts)  # type: ignore[arg-type]
+
+
+def test_a_missing_text_of_a_frame_is_an_empty_one(tiny: SentimentModel) -> None:
+    scores = tiny.score([float("nan"), None, ""])  # type: ignore[list-item]
+    assert (scores == scores[0]).all()

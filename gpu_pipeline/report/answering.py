@@ -17,7 +17,6 @@ __all__ = ["Answers", "answers", "last_run", "rows_of"]
 
 SHOWN_PRODUCTS = 10
 FEWEST_TEXTS = 20
-SERVING = "serving"
 _REJECTED = "_rejected"
 
 
@@ -176,8 +175,8 @@ def _product_sentiment(lake: Lake) -> pd.DataFrame:
 def _named(lake: Lake, products: pd.DataFrame) -> pd.DataFrame:
     """With `name` beside `product_id`; the id again where nothing is published."""
     names = {product: product for product in products["product_id"]}
-    if current_version(lake.path / SERVING) is not None:
-        snapshot = Snapshot.open(lake.path / SERVING)
+    if current_version(lake.serving) is not None:
+        snapshot = Snapshot.open(lake.serving)
         try:
             found = {product: snapshot.product(product) for product in names}
         finally:

@@ -105,6 +105,11 @@ class Lake:
             raise LakeError(message)
         return self._checked(path.read_text().strip(), str(path))
 
+    @property
+    def serving(self) -> Path:
+        """Where the published snapshots lie."""
+        return self.path / "serving"
+
     def tables(self) -> list[str]:
         """The tables that have been written, in order of the alphabet."""
         return sorted(p.name for p in (self.path / "tables").glob("*") if is_table(p))

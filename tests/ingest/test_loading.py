@@ -390,6 +390,33 @@ def test_identical_lines_without_numbers_are_separate_in_a_file_and_one_across_f
     assert sorted(accepted(lake)["product_id"]) == ["85123A"] * 3 + ["B", "C"]
 
 
+def test_identical_lines_of_two_files_in_one_load_are_the_same_lines(
+    lake: Lake, tmp_path: Path
+) -> None:
+    one, other = (
+        unnumbered({}, {}, {"product_id": "B"}),
+        unnumbered({"product_id": "C"}, {}, {}, {}),
+    )
+    write(tmp_path / "orders-1.csv", one)
+    write(tmp_path / "orders-2.csv", other)
+    reports = ingest(lake, tmp_path).files
+    assert sum(report.duplicates for report in reports) == 2
+    assert sorted(accepted(lake)["product_id"]) == ["85123A"] * 3 + ["B", "C"]
+
+
+def test_of_rows_that_contradict_each_other_the_first_of_the_file_stays(
+    lake: Lake, tmp_path: Path
+) -> None:
+    pairs = [
+        {"order_id": str(order), "quantity": quantity}
+        for quantity in ("7", "8", "9")
+        for order in range(9)
+    ]
+    report = load(lake, write(tmp_path / "orders.csv", orders(*pairs, {"line_no": ""})))
+    assert counts(report) == (10, 18, 0)
+    assert accepted(lake)["line"].tolist() == [*range(1, 10), 28]
+
+
 def test_a_number_that_is_given_counts_even_where_other_rows_have_none(
     lake: Lake, tmp_path: Path
 ) -> None:

@@ -389,3 +389,11 @@ def test_a_run_that_did_not_finish_says_nothing_of_the_answers(lake: Lake) -> No
     put_run(lake, "20260630T100000Z-aaaaaa", datetime.fromisoformat("2026-06-30"))
     put_run(lake, "20260701T100000Z-bbbbbb", datetime.fromisoformat("1999-01-01"), finished=False)
     assert answers(lake).as_of == datetime.fromisoformat("2026-06-30")
+
+
+def test_texts_of_later_than_the_run_are_not_counted(lake: Lake) -> None:
+    put_texts(lake, lamp="p" * 30)
+    put_run(lake, "20200101T100000Z-aaaaaa", datetime.fromisoformat("2020-01-01"))
+    assert len(answers(lake).sentiment) == 0
+    put_run(lake, "20990101T100000Z-bbbbbb", datetime.fromisoformat("2099-01-01"))
+    assert answers(lake).sentiment["texts"].tolist() == [30]

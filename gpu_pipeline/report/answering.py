@@ -56,15 +56,16 @@ def answers(lake: Lake) -> Answers:
     """The answers that stand in the lake's tables now; a lake without a run has only loads."""
     profiles = rows_of(lake, "segment_profiles")
     tested = _tested_products(lake)
-    moment = last_run(lake).get("as_of")
+    ran = last_run(lake).get("as_of")
+    moment = datetime.fromisoformat(ran) if ran else None
     return Answers(
         segments=_in_major_units(profiles),
         top_products=_named(lake, _top_products(tested)),
         forecast_quality=_forecast_quality(tested),
         rejections=_rejections(lake),
         loads=_loads(lake),
-        sentiment=_named(lake, _product_sentiment(lake)),
-        as_of=datetime.fromisoformat(moment) if moment else None,
+        sentiment=_named(lake, _product_sentiment(lake, moment)),
+        as_of=moment,
         currency=str(profiles["currency"].iloc[0]) if len(profiles) else "",
         forecast_days=_forecast_days(lake),
     )
@@ -75,11 +76,13 @@ def rows_of(
     table: str,
     columns: Sequence[str] | None = None,
     where: Sequence[Condition] = (),
+    as_of: datetime | None = None,
 ) -> pd.DataFrame:
     """The table's rows on the host; none, with its columns, where there is no table."""
     if lake.version(table) is None:
         return lake.backend.to_pandas(lake.backend.empty(contract(table), columns))
-    return lake.backend.to_pandas(lake.read(table, columns, where).compute()).reset_index(drop=True)
+    rows = lake.read(table, columns, where, as_of=as_of).compute()
+    return lake.backend.to_pandas(rows).reset_index(drop=True)
 
 
 def _in_major_units(profiles: pd.DataFrame) -> pd.DataFrame:
@@ -159,8 +162,8 @@ def _loads(lake: Lake) -> pd.DataFrame:
     return files.sort_values(["contract", "file"], ignore_index=True)
 
 
-def _product_sentiment(lake: Lake) -> pd.DataFrame:
-    texts = rows_of(lake, "text_sentiment", ["product_id", "label"])
+def _product_sentiment(lake: Lake, as_of: datetime | None) -> pd.DataFrame:
+    texts = rows_of(lake, "text_sentiment", ["product_id", "label"], as_of=as_of)
     table = (
         texts.assign(negative=texts["label"] == "negative", positive=texts["label"] == "positive")
         .groupby("product_id")

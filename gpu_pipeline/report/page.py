@@ -103,7 +103,7 @@ def _pictures(lake: Lake, answers: Answers) -> dict[str, "go.Figure"]:
     if len(answers.segments):
         pictures["segments"] = segment_map(answers.segments)
     pictures |= _fans(lake, answers.top_products.head(SHOWN_FANS))
-    texts = rows_of(lake, "text_sentiment", ["created_at", "label"])
+    texts = rows_of(lake, "text_sentiment", ["created_at", "label"], as_of=answers.as_of)
     if len(texts):
         pictures["sentiment"] = sentiment_river(texts)
     if len(answers.rejections):

@@ -117,18 +117,17 @@ def ingest(
     """Load landing files into the lake, each exactly once; makes the lake if there is none."""
     from dataclasses import asdict
 
-    from gpu_pipeline.ingest import FileMapping
-    from gpu_pipeline.ingest import ingest as load
+    from gpu_pipeline.ingest import FileMapping, load, planned
     from gpu_pipeline.summary import show_loads
     from gpu_pipeline.terminal import print_json, progress
 
     config = _config(lake=lake, device=device, workers=workers)
     feeds = FileMapping.load(mapping) if mapping is not None else None
-    _readable(source)
+    plan = planned(source, mapping=feeds)
     target = _lake(config, create=True)
     with progress() as show, _cluster(target, config):
         show("ingest", "started")
-        report = load(target, source, mapping=feeds)
+        report = load(target, plan)
         show("ingest", "done")
     if as_json:
         print_json(asdict(report))
@@ -159,8 +158,7 @@ def run(
     """Bring every table up to date: only what changed, and on from where a run was killed."""
     from dataclasses import asdict
 
-    from gpu_pipeline.ingest import FileMapping
-    from gpu_pipeline.ingest import ingest as load
+    from gpu_pipeline.ingest import FileMapping, load, planned
     from gpu_pipeline.pipeline import run as run_steps
     from gpu_pipeline.steps import STEPS
     from gpu_pipeline.summary import show_loads, show_run
@@ -171,12 +169,13 @@ def run(
         raise typer.BadParameter(message)
     config = _config(lake=lake, device=device, workers=workers, scheduler=scheduler, memory=memory)
     feeds = FileMapping.load(mapping) if mapping is not None else None
-    target = _lake(config, create=source is not None)
+    plan = planned(source, mapping=feeds) if source is not None else None
+    target = _lake(config, create=plan is not None)
     loaded = None
     with progress() as show, _cluster(target, config):
-        if source is not None:
+        if plan is not None:
             show("ingest", "started")
-            loaded = load(target, source, mapping=feeds)
+            loaded = load(target, plan)
             show("ingest", "done")
         report = run_steps(
             target,
@@ -398,14 +397,6 @@ def _cluster(lake: "Lake", config: "Config") -> Any:  # noqa: ANN401
     return lake.backend.cluster(
         workers=config.workers, scheduler=config.scheduler, memory=config.memory
     )
-
-
-def _readable(source: Path) -> None:
-    from gpu_pipeline.errors import IngestError
-
-    if not source.exists():
-        message = f"{source} is not there."
-        raise IngestError(message)
 
 
 def _is_loopback(host: str) -> bool:

@@ -31,7 +31,7 @@ from gpu_pipeline.ingest.rows import refused_rows, typed_rows
 from gpu_pipeline.privacy import redact
 from gpu_pipeline.store import Condition, Lake, Part, Writer
 
-__all__ = ["FileReport", "IngestReport", "ingest"]
+__all__ = ["FileReport", "IngestReport", "Plan", "ingest", "load", "planned"]
 
 CONFLICT = "key: another row has it with other values"
 LEDGER = "source_files"
@@ -86,6 +86,14 @@ class LandingFile:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """Files that are to be loaded, each under its feed, and those that no feed takes."""
+
+    files: tuple[LandingFile, ...]
+    ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Finished:
     """One bucket after deduplication: its parts and, by file_no, what became of the rows."""
 
@@ -111,18 +119,32 @@ def ingest(
         IngestError: a file or folder can't be read, no feed takes any of it, a column is missing,
             or a file was loaded before under another mapping. Nothing of that contract is written.
     """
+    return load(lake, planned(source, mapping=mapping), progress=progress)
+
+
+def planned(source: Path, *, mapping: FileMapping | None = None) -> Plan:
+    """What `ingest` would load from a file or folder; needs no lake, reads no more than headers.
+
+    Raises:
+        IngestError: as in `ingest`, but for what only the rows show.
+    """
     feeds = mapping if mapping is not None else FileMapping.by_name()
     found, ignored = _discovered(source, feeds)
     for file in found:
         file.feed.check(file.path, column_names(file.path, file.feed.dialect))
+    return Plan(tuple(found), tuple(ignored))
+
+
+def load(lake: Lake, plan: Plan, *, progress: Progress | None = None) -> IngestReport:
+    """Loads the files of a plan; raises as `ingest` does."""
     reports: list[FileReport] = []
     with lake.writer() as writer:
-        for name in dict.fromkeys(file.feed.contract for file in found):
-            files = [file for file in found if file.feed.contract == name]
+        for name in dict.fromkeys(file.feed.contract for file in plan.files):
+            files = [file for file in plan.files if file.feed.contract == name]
             if progress is not None:
                 progress(name)
             reports += _load(lake, writer, contract(name), files)
-    return IngestReport(tuple(reports), tuple(ignored))
+    return IngestReport(tuple(reports), plan.ignored)
 
 
 def _discovered(source: Path, mapping: FileMapping) -> tuple[list[LandingFile], list[str]]:

@@ -5,17 +5,24 @@ A row of `CASES` is a function and the input that it gets on both devices.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from frames import assert_frames_equal
+from order_lines import START, lines
 
 from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.contracts import contract
+from gpu_pipeline.features import customer_features
+from gpu_pipeline.forecasting.demand import daily_demand, forecast_demand
+from gpu_pipeline.orders import settled
+from gpu_pipeline.segmentation import SegmentModel
 
 CPU = Backend.choose("cpu")
+AS_OF = START.to_pydatetime() + timedelta(days=100)
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,61 @@ def _centres(frame: Frame, backend: Backend) -> Array:
     return backend.to_host(_fitted(frame, backend).cluster_centers_)
 
 
+def _order_lines() -> pd.DataFrame:
+    """A hundred days of thirty customers, with returns, entry errors and guests."""
+    rng = np.random.default_rng(1)
+    drawn = [
+        {
+            "order_id": f"o{i}",
+            "customer_key": int(rng.integers(-15, 15)),
+            "key_kind": "guest" if rng.random() < 0.1 else "customer",
+            "ordered_at": START + pd.Timedelta(hours=int(rng.integers(0, 2400))),
+            "product_id": f"p{rng.integers(0, 5)}",
+            "quantity": int(rng.integers(1, 4)),
+            "unit_price": int(rng.integers(1, 4)) * 100,
+        }
+        for i in range(1500)
+    ]
+    reversed_ = [
+        row
+        | {
+            "order_id": f"r{i}",
+            "quantity": -row["quantity"],
+            "line_type": "return",
+            "ordered_at": row["ordered_at"] + pd.Timedelta(hours=int(rng.integers(1, 60))),
+        }
+        for i, row in enumerate(drawn[:150])
+    ]
+    return lines(*drawn, *reversed_)
+
+
+def _features(frame: Frame, backend: Backend) -> Frame:
+    return customer_features(frame, AS_OF, backend)
+
+
+def _assigned(frame: Frame, backend: Backend) -> Frame:
+    # Fitted once, on the host: what is compared is the assignment.
+    model = SegmentModel(n_segments=3, backend=CPU).fit(_features(_order_lines(), CPU))
+    model.backend = backend
+    return model.assign(_features(frame, backend))
+
+
+def _demand(frame: Frame, backend: Backend) -> Frame:
+    return daily_demand(settled(frame, backend))
+
+
+def _forecast(frame: Frame, backend: Backend) -> Frame:
+    demand = _demand(frame, backend)
+    made = forecast_demand(demand, as_of=AS_OF, horizon=7, backend=backend)
+    return backend.from_pandas(made)
+
+
 CASES = {
+    "assigned segments": Case(_assigned, _order_lines, rtol=1e-6),
+    "customer features": Case(_features, _order_lines),
+    "daily demand": Case(_demand, _order_lines),
+    "demand forecast": Case(_forecast, _order_lines, rtol=1e-6),
+    "settled lines": Case(settled, _order_lines),
     "bits": Case(_bits, _numbers),
     "cast": Case(_cast, _rates),
     "empty": Case(_empty, pd.DataFrame),

@@ -112,18 +112,26 @@ def ingest(
     mapping: MappingOption = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    dry_run: Annotated[  # noqa: FBT002
+        bool, typer.Option("--dry-run", help="Show what the rows would become, load none.")
+    ] = False,
     as_json: JsonOption = False,  # noqa: FBT002
 ) -> None:
     """Load landing files into the lake, each exactly once; makes the lake if there is none."""
     from dataclasses import asdict
 
-    from gpu_pipeline.ingest import FileMapping, load, planned
-    from gpu_pipeline.summary import show_loads
+    from gpu_pipeline.backend import Backend
+    from gpu_pipeline.ingest import FileMapping, load, planned, previewed
+    from gpu_pipeline.summary import show_loads, show_preview
     from gpu_pipeline.terminal import print_json, progress
 
     config = _config(lake=lake, device=device, workers=workers)
     feeds = FileMapping.load(mapping) if mapping is not None else None
     plan = planned(source, mapping=feeds)
+    if dry_run:
+        for preview in previewed(plan, backend=Backend.choose(config.device)):
+            show_preview(preview)
+        return
     target = _lake(config, create=True)
     with progress() as show, _cluster(target, config):
         show("ingest", "started")

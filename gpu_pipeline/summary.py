@@ -1,18 +1,20 @@
 """What reports look like in a terminal: loads, runs and answers as tables."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from gpu_pipeline.ingest import IngestReport
+from gpu_pipeline.ingest import IngestReport, Preview
 from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
 from gpu_pipeline.pipeline import RunReport
+from gpu_pipeline.privacy import as_hex
 from gpu_pipeline.report import Answers
 from gpu_pipeline.terminal import Column, note, print_table
 
-__all__ = ["as_records", "show_answers", "show_loads", "show_run"]
+__all__ = ["as_records", "show_answers", "show_loads", "show_preview", "show_run"]
 
 
 def show_loads(report: IngestReport) -> None:
@@ -34,6 +36,23 @@ def show_loads(report: IngestReport) -> None:
     )
     if report.ignored:
         note(f"Not loaded, no feed takes them: {', '.join(report.ignored)}")
+
+
+def show_preview(preview: Preview) -> None:
+    """How many rows of a file pass and why others don't, and the first that passes."""
+    note(f"{preview.name} -> {preview.contract}")
+    note(f"{preview.accepted:,} rows would be accepted, {preview.rejected:,} rejected")
+    made = preview.first.drop(columns=["file_no", "line"])
+    if "customer_key" in made:
+        made["customer_key"] = made["customer_key"].map(as_hex)
+    for _, row in made.iterrows():
+        shown = pd.DataFrame({"column": row.index, "value": row.to_numpy(dtype=object)})
+        columns = {"column": Column("column"), "value": Column("value")}
+        print_table("The first of them", shown.dropna(), columns)
+    if preview.reasons:
+        why = pd.DataFrame(Counter(preview.reasons).most_common(), columns=["reason", "rows"])
+        columns = {"reason": Column("reason"), "rows": Column("rows", "{:,d}")}
+        print_table("Rejected", why, columns)
 
 
 def show_run(report: RunReport) -> None:

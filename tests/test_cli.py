@@ -223,3 +223,16 @@ def test_what_looks_like_markup_in_a_table_is_data(
     shown = capsys.readouterr().out
     assert "[bold]x[/]" in shown
     assert "\x1b" not in shown
+
+
+def test_a_dry_ingest_shows_what_rows_would_become_and_makes_no_lake(
+    command: Command, tmp_path: Path
+) -> None:
+    source, lake = tmp_path / "fx_rates.csv", tmp_path / "shop"
+    source.write_text("currency,day,rate\nUSD,2026-01-01,0.9\nUSD,soon,0.9\nusd,2026-01-02\n")
+    answer = command("ingest", source, "--lake", lake, "--dry-run")
+    assert answer.code == 0
+    assert "1 rows would be accepted, 2 rejected" in answer.out
+    for shown in ("2026-01-01 00:00:00", "0.9", "day: not a time", "2 fields, not 3"):
+        assert shown in answer.out
+    assert not lake.exists()

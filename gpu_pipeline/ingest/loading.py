@@ -84,6 +84,18 @@ class LandingFile:
         """The number that its rows carry: the start of its identity, never negative."""
         return int(self.file_id[:16], 16) >> 1
 
+    def landed(self, table: pa.Table, *, key: str) -> pa.Table:
+        """The rows of a block with the contract's landing columns.
+
+        Raises:
+            IngestError: the feed can't make a column of them.
+        """
+        try:
+            return self.feed.landed(table, key=key)
+        except pa.ArrowException as error:
+            message = f"{self.name} does not fit its mapping: {str(error).splitlines()[0]}."
+            raise IngestError(message) from error
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -288,7 +300,7 @@ def _stage(file: LandingFile, lake: Lake, staging: Path) -> int:
     """Leaves the file's typed rows in the staging folder, by bucket; returns how many it has."""
     found, rows = file.feed.found, 0
     for number, block in enumerate(read_blocks(file.path, file.feed.dialect)):
-        landed = Block(_landed(file, block.table, lake.key), block.lines, block.broken)
+        landed = Block(file.landed(block.table, key=lake.key), block.lines, block.broken)
         typed = typed_rows(
             landed,
             found,
@@ -302,14 +314,6 @@ def _stage(file: LandingFile, lake: Lake, staging: Path) -> int:
         _spread(typed.accepted, staging / "accepted", name, lake, bucketed=found.bucketed)
         _spread(typed.rejected, staging / "rejected", name, lake, bucketed=found.bucketed)
     return rows
-
-
-def _landed(file: LandingFile, table: pa.Table, key: str) -> pa.Table:
-    try:
-        return file.feed.landed(table, key=key)
-    except pa.ArrowException as error:
-        message = f"{file.name} does not fit its mapping: {str(error).splitlines()[0]}."
-        raise IngestError(message) from error
 
 
 def _spread(frame: Frame, folder: Path, name: str, lake: Lake, *, bucketed: bool) -> None:

@@ -27,7 +27,8 @@ from landing import (
 )
 
 from gpu_pipeline.backend import Backend
-from gpu_pipeline.ingest import FileMapping, ingest
+from gpu_pipeline.ingest import FileMapping, ingest, planned
+from gpu_pipeline.ingest import load as load_plan
 from gpu_pipeline.ingest.mapping import Feed
 from gpu_pipeline.privacy import token
 from gpu_pipeline.store import Lake
@@ -393,15 +394,13 @@ def test_identical_lines_without_numbers_are_separate_in_a_file_and_one_across_f
 def test_identical_lines_of_two_files_in_one_load_are_the_same_lines(
     lake: Lake, tmp_path: Path
 ) -> None:
-    one, other = (
-        unnumbered({}, {}, {"product_id": "B"}),
-        unnumbered({"product_id": "C"}, {}, {}, {}),
-    )
+    one = unnumbered({}, {"product_id": "B"}, {"product_id": "D"}, {})
+    other = unnumbered({"product_id": "C"}, {}, {}, {"product_id": "E"}, {})
     write(tmp_path / "orders-1.csv", one)
     write(tmp_path / "orders-2.csv", other)
     reports = ingest(lake, tmp_path).files
     assert sum(report.duplicates for report in reports) == 2
-    assert sorted(accepted(lake)["product_id"]) == ["85123A"] * 3 + ["B", "C"]
+    assert sorted(accepted(lake)["product_id"]) == ["85123A"] * 3 + ["B", "C", "D", "E"]
 
 
 def test_of_rows_that_contradict_each_other_the_first_of_the_file_stays(
@@ -475,6 +474,20 @@ def test_a_folder_is_loaded_whole_and_says_what_it_left(lake: Lake, tmp_path: Pa
         "reviews.csv.gz",
     ]
     assert (ledger["rows"] == ledger["accepted"]).all()
+
+
+def test_a_plan_needs_no_lake_and_is_what_is_loaded(lake: Lake, tmp_path: Path) -> None:
+    folder = tmp_path / "landing"
+    folder.mkdir()
+    write(folder / "orders.csv", orders({}))
+    (folder / "readme.txt").touch()
+    plan = planned(folder)
+    assert [(file.name, file.feed.contract) for file in plan.files] == [("orders.csv", "orders")]
+    assert plan.ignored == ("readme.txt",)
+    assert lake.tables() == []
+    report = load_plan(lake, plan)
+    assert [counts(file) for file in report.files] == [(1, 0, 0)]
+    assert report.ignored == ("readme.txt",)
 
 
 def test_rows_lead_back_to_their_file(lake: Lake, tmp_path: Path) -> None:

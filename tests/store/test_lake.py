@@ -165,21 +165,18 @@ def test_a_bucket_without_rows_is_empty(lake: Lake, rows: pd.DataFrame) -> None:
     assert_frames_equal(lake.read_bucket("orders", 1), CPU.empty(ORDERS))
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        datetime(2026, 2, 1, tzinfo=UTC),
-        datetime(2026, 2, 1, 3, tzinfo=timezone(timedelta(hours=3))),
-        datetime(2026, 2, 1),  # noqa: DTZ001 - without a zone it is UTC
-    ],
-)
+@pytest.mark.parametrize("hours", [0, 5.5, -12, None])
 def test_as_of_leaves_out_what_happened_later(
-    filled: Lake, rows: pd.DataFrame, moment: datetime
+    filled: Lake, rows: pd.DataFrame, hours: float | None
 ) -> None:
+    moment = rows["ordered_at"].sort_values().iloc[50].to_pydatetime()
+    if hours is not None:  # without a zone it is UTC
+        moment = moment.replace(tzinfo=UTC).astimezone(timezone(timedelta(hours=hours)))
     then = filled.read("orders", as_of=moment).compute()
-    expected = rows[rows["ordered_at"] <= "2026-02-01"]
-    assert 0 < len(expected) < len(rows)
+    expected = rows[rows["ordered_at"] <= rows["ordered_at"].sort_values().iloc[50]]
+    assert 50 < len(expected) < len(rows)
     assert_frames_equal(in_order(then), in_order(expected))
+    assert len(filled.read("orders", where=[("ordered_at", "<=", moment)])) == len(expected)
     assert list(filled.read("orders", ["quantity"], as_of=moment).columns) == ["quantity"]
 
 

@@ -66,6 +66,8 @@ _DTYPES = {
     "bool": "bool",
 }
 _SECONDS_TO_ANSWER = 5
+# At the end of a time of day, not of a date: 2026-03-01 has no offset of one hour.
+_OFFSET = r"(?:Z|:\d\d.*[+\-]\d\d(?::?\d\d)?)$"
 _POOL_FRACTION = 0.5  # of the device: torch shares it
 
 
@@ -194,7 +196,7 @@ class Backend:
         times = self.frames.Series(read.dt.tz_localize(None).astype("datetime64[us]"))
         if time_zone == "UTC":
             return times
-        zoned = values.str.contains(r"(?:Z|[+\-]\d\d:?\d\d)$", regex=True).fillna(value=False)
+        zoned = values.str.contains(_OFFSET, regex=True).fillna(value=False)
         return times.where(zoned.astype("bool"), _to_utc(times, time_zone))
 
     @contextmanager

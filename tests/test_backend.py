@@ -221,3 +221,19 @@ def test_a_scheduler_that_does_not_answer_is_an_error_and_changes_nothing(addres
 def test_options_that_would_change_nothing_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(DeviceError, match="memory"), CPU.cluster(**options):
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2026-07-01T10:00", "2026-07-01T08:00"),
+        ("2026-07-01", "2026-06-30T22:00"),
+        ("2026-07-01T10:00Z", "2026-07-01T10:00"),
+        ("2026-07-01T10:00+02", "2026-07-01T08:00"),
+        ("2026-07-01T10:00:00.5-0330", "2026-07-01T13:30:00.5"),
+        ("2026-07-01 10:00:00+05:30", "2026-07-01T04:30"),
+    ],
+)
+def test_a_time_with_an_offset_is_not_moved_by_the_zone_of_its_feed(text: str, utc: str) -> None:
+    times = CPU.to_times(pd.Series([text]), time_zone="Europe/Berlin")
+    assert times.tolist() == [pd.Timestamp(utc)]

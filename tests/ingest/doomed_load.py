@@ -5,6 +5,7 @@ runtime does not survive a fork.
 """
 
 import multiprocessing
+import signal
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -39,7 +40,8 @@ def load_until(
     except EOFError:
         took = None
     process.join()
-    assert (process.exitcode == 0) == (took is not None)
+    # A kill may still come between the answer and the end of the process.
+    assert process.exitcode in ((0, -signal.SIGKILL) if took is not None else (-signal.SIGKILL,))
     return took
 
 

@@ -166,8 +166,12 @@ def test_every_module_keeps_to_its_layer_and_to_its_libraries() -> None:
     ("path", "source", "fault"),
     [
         ("nlp/text.py", "import gpu_pipeline.store", "the direction is"),
-        ("gpu_pipeline/cli.py", "def serve():\n    from api.app import create_app", "direction is"),
-        ("gpu_pipeline/cli.py", "import_module('api.app')", "the direction is"),
+        (
+            "gpu_pipeline/cli/__init__.py",
+            "def serve():\n    from api.app import create_app",
+            "direction is",
+        ),
+        ("gpu_pipeline/cli/__init__.py", "import_module('api.app')", "the direction is"),
         ("gpu_pipeline/store/log.py", "from gpu_pipeline.ingest import read", "lies below store"),
         ("gpu_pipeline/store/log.py", "from ..ingest import read", "lies below store"),
         ("gpu_pipeline/kernels.py", "from gpu_pipeline import privacy", "a peer"),
@@ -205,7 +209,7 @@ def test_what_must_not_be_imported_is_named(path: str, source: str, fault: str) 
     [
         ("api/app.py", "from gpu_pipeline.store import Lake\nimport nlp\nimport fastapi"),
         ("gpu_pipeline/__init__.py", "from gpu_pipeline.store import Lake"),
-        ("gpu_pipeline/cli.py", "from gpu_pipeline import __version__, pipeline"),
+        ("gpu_pipeline/cli/__init__.py", "from gpu_pipeline import __version__, pipeline"),
         ("gpu_pipeline/store/log.py", "from gpu_pipeline.store.files import parts\nimport pandas"),
         ("gpu_pipeline/store/log.py", "from .files import parts\nfrom ..backend import Backend"),
         ("gpu_pipeline/backend.py", "import_module('cupy')"),

@@ -6,7 +6,6 @@ rejected rows first, accepted rows second, the record of the files last. Each co
 files' identities, so a load that is repeated, or was killed, adds nothing twice.
 """
 
-import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from dask.base import compute
 from dask.delayed import delayed
 
@@ -25,13 +23,13 @@ from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import Contract, contract
 from gpu_pipeline.errors import IngestError
 from gpu_pipeline.ingest.duplicates import deduplicated, with_row_numbers
-from gpu_pipeline.ingest.mapping import Feed, FileMapping
-from gpu_pipeline.ingest.reading import Block, column_names, read_blocks
+from gpu_pipeline.ingest.mapping import FileMapping
+from gpu_pipeline.ingest.planning import LandingFile, Plan, planned
+from gpu_pipeline.ingest.reading import Block, read_blocks
 from gpu_pipeline.ingest.rows import refused_rows, typed_rows
-from gpu_pipeline.privacy import redact
 from gpu_pipeline.store import Condition, Lake, Part, Writer
 
-__all__ = ["FileReport", "IngestReport", "Plan", "ingest", "load", "planned"]
+__all__ = ["FileReport", "IngestReport", "ingest", "load"]
 
 CONFLICT = "key: another row has it with other values"
 LEDGER = "source_files"
@@ -66,45 +64,6 @@ class IngestReport:
     ignored: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class LandingFile:
-    """A file under one feed, with its identity: the digest of its content and the contract."""
-
-    path: Path
-    feed: Feed
-    file_id: str
-
-    @property
-    def name(self) -> str:
-        """The file's name, without an address or number of somebody in it."""
-        return redact(self.path.name)
-
-    @property
-    def file_no(self) -> int:
-        """The number that its rows carry: the start of its identity, never negative."""
-        return int(self.file_id[:16], 16) >> 1
-
-    def landed(self, table: pa.Table, *, key: str) -> pa.Table:
-        """The rows of a block with the contract's landing columns.
-
-        Raises:
-            IngestError: the feed can't make a column of them.
-        """
-        try:
-            return self.feed.landed(table, key=key)
-        except pa.ArrowException as error:
-            message = f"{self.name} does not fit its mapping: {str(error).splitlines()[0]}."
-            raise IngestError(message) from error
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Files that are to be loaded, each under its feed, and those that no feed takes."""
-
-    files: tuple[LandingFile, ...]
-    ignored: tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class Finished:
     """One bucket after deduplication: its parts and, by file_no, what became of the rows."""
@@ -134,19 +93,6 @@ def ingest(
     return load(lake, planned(source, mapping=mapping), progress=progress)
 
 
-def planned(source: Path, *, mapping: FileMapping | None = None) -> Plan:
-    """What `ingest` would load from a file or folder; needs no lake, reads no more than headers.
-
-    Raises:
-        IngestError: as in `ingest`, but for what only the rows show.
-    """
-    feeds = mapping if mapping is not None else FileMapping.by_name()
-    found, ignored = _discovered(source, feeds)
-    for file in found:
-        file.feed.check(file.path, column_names(file.path, file.feed.dialect))
-    return Plan(tuple(found), tuple(ignored))
-
-
 def load(lake: Lake, plan: Plan, *, progress: Progress | None = None) -> IngestReport:
     """Loads the files of a plan; raises as `ingest` does."""
     reports: list[FileReport] = []
@@ -157,38 +103,6 @@ def load(lake: Lake, plan: Plan, *, progress: Progress | None = None) -> IngestR
                 progress(name)
             reports += _load(lake, writer, contract(name), files)
     return IngestReport(tuple(reports), plan.ignored)
-
-
-def _discovered(source: Path, mapping: FileMapping) -> tuple[list[LandingFile], list[str]]:
-    if not source.exists():
-        message = f"{source} does not exist."
-        raise IngestError(message)
-    try:
-        paths = sorted(p for p in source.iterdir() if p.is_file()) if source.is_dir() else [source]
-        found = [
-            LandingFile(path=path, feed=feed, file_id=_identity(path, feed.contract))
-            for path in paths
-            for feed in mapping.feeds_of(path)
-        ]
-    except OSError as error:
-        message = f"{source} can't be read: {error.strerror}."
-        raise IngestError(message) from error
-    if not found:
-        globs = ", ".join(feed.files for feed in mapping.feeds)
-        message = f"No feed takes any file of {source}. Feeds take: {globs}."
-        raise IngestError(message)
-    twice = [p.name for p, number in Counter(f.path for f in found).items() if number > 1]
-    if len({(file.path, file.file_id) for file in found}) < len(found):
-        message = f"Two feeds of one contract take {', '.join(twice)}: one of them must not."
-        raise IngestError(message)
-    taken = {file.path for file in found}
-    return found, [path.name for path in paths if path not in taken]
-
-
-def _identity(path: Path, contract_name: str) -> str:
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashlib.sha256(f"{content}:{contract_name}".encode()).hexdigest()
 
 
 def _load(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.ingest.duplicates import with_row_numbers
-from gpu_pipeline.ingest.loading import LandingFile, Plan
+from gpu_pipeline.ingest.planning import LandingFile, Plan
 from gpu_pipeline.ingest.reading import Block, read_blocks
 from gpu_pipeline.ingest.rows import typed_rows
 from gpu_pipeline.privacy import new_key

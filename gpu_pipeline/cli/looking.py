@@ -1,0 +1,93 @@
+"""Commands that show what is in a lake."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gpu_pipeline.cli.options import JsonOption, LakeOption, config_of, open_lake
+
+__all__ = ["answers", "history", "report", "status"]
+
+
+def answers(lake: LakeOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
+    """Show what the last run found: segments, forecasts, sentiment, what was rejected."""
+    from gpu_pipeline.report import answers as find
+    from gpu_pipeline.summary import as_records, show_answers
+    from gpu_pipeline.terminal import print_json
+
+    found = find(open_lake(config_of(lake=lake)))
+    if as_json:
+        print_json(as_records(found))
+    else:
+        show_answers(found)
+
+
+def report(
+    page: Annotated[Path, typer.Argument(help="The HTML file to write.")] = Path("report.html"),
+    lake: LakeOption = None,
+) -> None:
+    """Write the answers of the last run as one HTML page that needs no network."""
+    from gpu_pipeline.report import answers as find
+    from gpu_pipeline.report import write_report
+    from gpu_pipeline.terminal import note
+
+    target = open_lake(config_of(lake=lake))
+    note(str(write_report(target, page, answers=find(target))))
+
+
+def status(lake: LakeOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
+    """Show the tables of the lake: version, rows, latest event."""
+    import pandas as pd
+
+    from gpu_pipeline.terminal import Column, note, print_json, print_table
+
+    target = open_lake(config_of(lake=lake))
+    rows = [
+        {
+            "table": name,
+            "version": target.version(name),
+            "rows": target.rows(name),
+            "latest": target.latest(name),
+        }
+        for name in target.tables()
+    ]
+    if as_json:
+        print_json({"lake": target.path, "device": target.backend.reason, "tables": rows})
+        return
+    note(f"{target.path} on {target.backend.reason}")
+    print_table(
+        "Tables",
+        pd.DataFrame(rows),
+        {
+            "table": Column("table"),
+            "version": Column("version", "{:d}"),
+            "rows": Column("rows", "{:,d}"),
+            "latest": Column("latest event (UTC)", "{:%Y-%m-%d %H:%M}"),
+        },
+    )
+
+
+def history(
+    table: Annotated[str, typer.Argument(help="Name of the table.")],
+    lake: LakeOption = None,
+    as_json: JsonOption = False,  # noqa: FBT002
+) -> None:
+    """Show the versions of a table, newest first."""
+    import pandas as pd
+
+    from gpu_pipeline.terminal import Column, print_json, print_table
+
+    versions = open_lake(config_of(lake=lake)).history(table)
+    if as_json:
+        print_json(versions)
+        return
+    names = ("version", "at", "operation", "run")
+    shown = pd.DataFrame([{name: entry.get(name) for name in names} for entry in versions])
+    columns = {
+        "version": Column("version", "{:d}"),
+        "at": Column("committed (UTC)", "{:%Y-%m-%d %H:%M:%S}"),
+        "operation": Column("operation"),
+        "run": Column("run"),
+    }
+    print_table(f"History of {table}", shown, columns)

@@ -1,0 +1,162 @@
+"""Commands that fill a lake and bring it up to date."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gpu_pipeline.cli.options import (
+    AsOfOption,
+    DeviceOption,
+    JsonOption,
+    LakeOption,
+    MappingOption,
+    MemoryOption,
+    SchedulerOption,
+    WorkersOption,
+    cluster_of,
+    config_of,
+    open_lake,
+)
+
+__all__ = ["demo", "generate", "ingest", "run"]
+
+
+def demo(
+    real: Annotated[  # noqa: FBT002
+        bool, typer.Option("--real", help="The UCI Online Retail shop instead of a made one.")
+    ] = False,
+    lake: LakeOption = None,
+    device: DeviceOption = None,
+    workers: WorkersOption = None,
+) -> None:
+    """Make a small shop (or take the shipped real one), run everything, show the answers."""
+    from gpu_pipeline.demo import demo as run_demo
+    from gpu_pipeline.summary import show_answers, show_loads
+    from gpu_pipeline.terminal import note, progress
+
+    folder = lake if lake is not None else Path("real-lake" if real else "demo-lake")
+    config = config_of(lake=folder, device=device, workers=workers)
+    with progress() as show:
+        done = run_demo(config, real=real, progress=show)
+    note(f"{done.lake.path} on {done.ran.device}")
+    show_loads(done.loaded)
+    show_answers(done.answers)
+    note(f"\nThe same with pictures: {done.page}")
+    note(f"Ask it over HTTP:       gpu-pipeline serve --lake {done.lake.path}")
+
+
+def generate(
+    folder: Annotated[Path, typer.Argument(help="Where the landing files go.")],
+    customers: Annotated[int, typer.Option(min=100, help="How many customers.")] = 3000,
+    days: Annotated[int, typer.Option(min=28, help="How many days.")] = 180,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 7,
+) -> None:
+    """Write the sources of a made shop, with the truth beside them in truth/."""
+    from gpu_pipeline.synthetic import generate as write_sources
+    from gpu_pipeline.terminal import note, progress
+
+    with progress() as show:
+        show("generate", "started")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        truth = write_sources(folder, customers=customers, days=days, seed=seed)
+        show("generate", "done")
+    rows = sum(truth.rows.values())
+    note(f"{folder}: {rows:,} rows of {len(truth.rows)} sources, the truth in {folder / 'truth'}")
+
+
+def ingest(
+    source: Annotated[Path, typer.Argument(help="A landing file, or a folder of them.")],
+    lake: LakeOption = None,
+    mapping: MappingOption = None,
+    device: DeviceOption = None,
+    workers: WorkersOption = None,
+    dry_run: Annotated[  # noqa: FBT002
+        bool, typer.Option("--dry-run", help="Show what the rows would become, load none.")
+    ] = False,
+    as_json: JsonOption = False,  # noqa: FBT002
+) -> None:
+    """Load landing files into the lake, each exactly once; makes the lake if there is none."""
+    from dataclasses import asdict
+
+    from gpu_pipeline.backend import Backend
+    from gpu_pipeline.ingest import FileMapping, load, planned, previewed
+    from gpu_pipeline.summary import show_loads, show_preview
+    from gpu_pipeline.terminal import print_json, progress
+
+    config = config_of(lake=lake, device=device, workers=workers)
+    feeds = FileMapping.load(mapping) if mapping is not None else None
+    plan = planned(source, mapping=feeds)
+    if dry_run:
+        for preview in previewed(plan, backend=Backend.choose(config.device)):
+            show_preview(preview)
+        return
+    target = open_lake(config, create=True)
+    with progress() as show, cluster_of(target, config):
+        show("ingest", "started")
+        report = load(target, plan)
+        show("ingest", "done")
+    if as_json:
+        print_json(asdict(report))
+    else:
+        show_loads(report)
+
+
+def run(
+    lake: LakeOption = None,
+    source: Annotated[
+        Path | None, typer.Option("--input", help="Landing files to ingest first.")
+    ] = None,
+    mapping: MappingOption = None,
+    device: DeviceOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    memory: MemoryOption = None,
+    as_of: AsOfOption = None,
+    from_step: Annotated[
+        str | None, typer.Option("--from", help="Repeat this step and those after it.")
+    ] = None,
+    dry_run: Annotated[  # noqa: FBT002
+        bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")
+    ] = False,
+    as_json: JsonOption = False,  # noqa: FBT002
+) -> None:
+    """Bring every table up to date: only what changed, and on from where a run was killed."""
+    from dataclasses import asdict
+
+    from gpu_pipeline.ingest import FileMapping, load, planned
+    from gpu_pipeline.pipeline import run as run_steps
+    from gpu_pipeline.steps import STEPS
+    from gpu_pipeline.summary import show_loads, show_run
+    from gpu_pipeline.terminal import print_json, progress
+
+    if dry_run and source is not None:
+        message = "--dry-run changes nothing, --input would: give one of them."
+        raise typer.BadParameter(message)
+    config = config_of(
+        lake=lake, device=device, workers=workers, scheduler=scheduler, memory=memory
+    )
+    feeds = FileMapping.load(mapping) if mapping is not None else None
+    plan = planned(source, mapping=feeds) if source is not None else None
+    target = open_lake(config, create=plan is not None)
+    loaded = None
+    with progress() as show, cluster_of(target, config):
+        if plan is not None:
+            show("ingest", "started")
+            loaded = load(target, plan)
+            show("ingest", "done")
+        report = run_steps(
+            target,
+            STEPS,
+            config,
+            as_of=as_of,
+            from_step=from_step,
+            dry_run=dry_run,
+            progress=show,
+        )
+    if as_json:
+        print_json({"loaded": asdict(loaded) if loaded else None, **asdict(report)})
+        return
+    if loaded is not None:
+        show_loads(loaded)
+    show_run(report)

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -124,6 +123,7 @@ class Serving:
 
     def __init__(self, config: Config, model: SentimentModel) -> None:
         self._config = config
+        self._keys: tuple[str, str] | None = None
         self.published = Published(serving_folder(config))
         self.batches = Batches(model.score)
         self.labels = model.labels
@@ -148,14 +148,22 @@ class Serving:
         await self.batches.close()
         self.published.close()
 
-    def customer_key(self, customer_id: str) -> int:
-        """The pseudonym under which the lake knows a raw customer id."""
-        return token(customer_id, key=self._lake_key, kind="customer")
+    def customer_key(self, customer_id: str, snapshot: Snapshot) -> int:
+        """The pseudonym under which the snapshot knows a raw customer id.
 
-    @cached_property
-    def _lake_key(self) -> str:
-        given = self._config.key.get_secret_value() if self._config.key else None
-        return Lake(self._config.lake, backend=Backend.choose("cpu"), key=given).key
+        Raises:
+            LakeError: the lake's keys can't be had, or are being rotated.
+        """
+        return token(customer_id, key=self._key_of(snapshot.version), kind="customer")
+
+    def _key_of(self, version: str) -> str:
+        """The lake's keys, read anew for each snapshot: a rotation publishes one."""
+        known = self._keys
+        if known is None or known[0] != version:
+            given = self._config.key.get_secret_value() if self._config.key else None
+            lake = Lake(self._config.lake, backend=Backend.choose("cpu"), key=given)
+            self._keys = known = (version, lake.key)
+        return known[1]
 
 
 async def _serving(request: Request) -> Serving:

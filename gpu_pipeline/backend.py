@@ -134,6 +134,15 @@ class Backend:
         frame: Frame = self.frames.DataFrame.from_arrow(table) if gpu else table.to_pandas()
         return frame
 
+    def to_arrow(self, frame: Frame) -> "pa.Table":
+        """The frame as an Arrow table in host memory, without its index."""
+        import pyarrow as pa
+
+        if self.device == "gpu":
+            table: pa.Table = frame.to_arrow(preserve_index=False)  # type: ignore[operator]
+            return table
+        return pa.Table.from_pandas(frame, preserve_index=False)
+
     def from_pandas(self, frame: "pd.DataFrame") -> Frame:
         """A host frame as a frame of this device."""
         return frame if self.device == "cpu" else self.frames.DataFrame.from_pandas(frame)
@@ -152,10 +161,13 @@ class Backend:
         )
         return frame
 
-    def cast(self, frame: Frame, contract: "Contract") -> Frame:
-        """The frame with exactly the contract's columns, in its order and types."""
-        columns = {name: _DTYPES[contract[name].type] for name in contract.names}
-        return frame[list(columns)].astype(columns)
+    def cast(
+        self, frame: Frame, contract: "Contract", columns: Sequence[str] | None = None
+    ) -> Frame:
+        """The frame with exactly the contract's columns (or these), in order and in its types."""
+        names = contract.names if columns is None else columns
+        types = {name: _DTYPES[contract[name].type] for name in names}
+        return frame[list(types)].astype(types)
 
     def sha64(self, values: Series, *, prefix: str = "") -> Series:
         """The first 64 bits of sha256(prefix ‖ value), big-endian, as int64; 0 for a null."""
@@ -168,12 +180,37 @@ class Backend:
             return signed.where(values.notna(), 0)
         start = hashlib.sha256(prefix.encode())
         codes, unique = values.factorize()
-        bits = np.zeros(len(unique) + 1, dtype=np.int64)
-        for i, value in enumerate(unique):
+        texts: list[Any] = unique.tolist()
+        digests = bytearray()
+        for value in texts:
             digest = start.copy()
             digest.update(value.encode())
-            bits[i] = int.from_bytes(digest.digest()[:8], "big", signed=True)
+            digests += digest.digest()[:8]
+        # A null has the code -1, the place at the end.
+        bits = np.append(np.frombuffer(digests, ">i8").astype(np.int64), 0)
         return self.frames.Series(bits[codes], index=values.index)
+
+    def utf8(self, values: Series) -> tuple[Array, Array]:
+        """(the bytes of all texts one after the other, how many each has); a null has none."""
+        if self.device == "gpu":
+            return _device_utf8(values, self.xp)
+        import pyarrow as pa
+
+        texts = pa.array(values, pa.large_string())
+        whole = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+        if whole.null_count:
+            whole = whole.fill_null("")
+        _, offsets, data = whole.buffers()
+        edges = np.frombuffer(offsets, np.int64)[whole.offset : whole.offset + len(whole) + 1]
+        raw = np.frombuffer(data or b"", np.uint8)
+        return raw[edges[0] : edges[-1]], np.diff(edges)
+
+    def plain_numbers(self, values: Series) -> Series | None:
+        """The texts as float64, where each is a number as programs write it or null; else None."""
+        if self.device == "gpu":
+            return None
+        numbers = _arrow_cast(values, "float64")
+        return None if numbers is None else self.frames.Series(numbers, index=values.index)
 
     def as_bits(self, values: Series) -> Array:
         """Numbers, truth values or times as int64, floats bit by bit; for hashing and sorting."""
@@ -191,6 +228,9 @@ class Backend:
             return times if time_zone == "UTC" else _to_utc(times, time_zone)
         # Texts are read on the host: cuDF wants one format, and no offsets, for a whole column.
         text = values if self.device == "cpu" else values.to_pandas()
+        plain = _plain_times(text, time_zone)
+        if plain is not None:
+            return self.frames.Series(plain, index=values.index)
         text = text.where(text.str.slice(0, 4).str.isdigit(), None)
         read = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
         times = self.frames.Series(read.dt.tz_localize(None).astype("datetime64[us]"))
@@ -255,6 +295,45 @@ class Backend:
             )
         with cluster, Client(cluster):
             yield
+
+
+def _device_utf8(values: Series, xp: ModuleType) -> tuple[Array, Array]:
+    """cuDF gives the bytes of a character as one number, the first byte highest."""
+    texts: Any = values.fillna("").str
+    points, lengths = texts.code_points().values, texts.byte_count().values.astype("int64")
+    width = 1 + sum((points >= 1 << 8 * more).astype("int64") for more in (1, 2, 3))
+    ends = xp.cumsum(width)
+    data = xp.zeros(int(ends[-1]) if len(ends) else 0, dtype="uint8")
+    for back in range(4):
+        has = width > back
+        data[ends[has] - 1 - back] = (points[has] >> 8 * back) & 255
+    return data, lengths
+
+
+def _plain_times(text: Series, time_zone: str) -> npt.NDArray[Any] | None:
+    """Times without an offset in UTC, or all with one; None where a text is anything else."""
+    if time_zone == "UTC" and (times := _arrow_cast(text, "timestamp[us]")) is not None:
+        return times
+    return _arrow_cast(text, "timestamp[us, tz=UTC]")
+
+
+def _arrow_cast(values: Series, kind: str) -> npt.NDArray[Any] | None:
+    """The texts in an Arrow type, many times faster than one by one; None where one has none."""
+    import pyarrow as pa
+
+    types = {
+        "float64": pa.float64(),
+        "timestamp[us]": pa.timestamp("us"),
+        "timestamp[us, tz=UTC]": pa.timestamp("us", "UTC"),
+    }
+    try:
+        cast = pa.array(values, pa.large_string()).cast(types[kind])
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    if pa.types.is_timestamp(types[kind]):
+        cast = cast.cast(pa.timestamp("us"))
+    whole: npt.NDArray[Any] = cast.to_numpy(zero_copy_only=False)
+    return whole
 
 
 def _to_utc(times: Series, time_zone: str) -> Series:

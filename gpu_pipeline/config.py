@@ -21,6 +21,7 @@ __all__ = ["Config"]
 
 CONFIG_FILE = "gpu-pipeline.toml"
 ENV_PREFIX = "GPU_PIPELINE_"
+_KEY = re.compile("[0-9a-f]{64}")
 _SIZE = re.compile(r"\d+(\.\d+)?\s*([kMGT]i?)?B")
 
 
@@ -45,7 +46,9 @@ class Config(BaseSettings):
     scheduler: str = Field("", description="Address of an existing Dask scheduler, tcp://…")
     memory: str = Field("", description="Memory limit of one worker, such as 4GB.")
     buckets: int = Field(16, description="Buckets of a new lake, a power of two.")
-    key: SecretStr | None = Field(None, description="Pseudonym key, 64 hex digits.")
+    key: SecretStr | None = Field(
+        None, description="Pseudonym key, 64 hex digits; after rotations all, commas between."
+    )
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     segments: int = Field(5, ge=0, le=12, description="Customer segments; 0 chooses by silhouette.")
     horizon: int = Field(28, ge=1, le=365, description="Days to forecast.")
@@ -66,11 +69,11 @@ class Config(BaseSettings):
     @classmethod
     def _is_hex_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            digits = value.get_secret_value().strip().lower()
-            if len(digits) != 64 or set(digits) - set("0123456789abcdef"):
-                message = "must be 64 hexadecimal digits"
+            keys = [key.strip().lower() for key in value.get_secret_value().split(",")]
+            if not all(_KEY.fullmatch(key) for key in keys):
+                message = "must be 64 hexadecimal digits, or several such keys, the oldest first"
                 raise ValueError(message)
-            return SecretStr(digits)
+            return SecretStr(",".join(keys))
         return value
 
     @field_validator("memory")

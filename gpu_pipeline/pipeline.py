@@ -281,7 +281,7 @@ def _fingerprint(step: Step, lake: Lake, config: Config, as_of: datetime) -> str
         "step": step.name,
         "code": code_digest("gpu_pipeline", "nlp"),
         "as_of": min(as_of, last).isoformat(),
-        "reads": {table: lake.version(table) for table in step.reads},
+        "reads": {table: lake.data_version(table) for table in step.reads},
         "settings": {name: str(getattr(config, name)) for name in step.settings},
         "state": step.state(config) if step.state is not None else None,
     }

@@ -8,7 +8,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,11 +23,12 @@ from gpu_pipeline.errors import ContractError, LakeError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Snapshot", "current_version", "served_tables", "write_snapshot"]
+__all__ = ["Snapshot", "current_version", "rekeyed_snapshot", "served_tables", "write_snapshot"]
 
 KEPT_SNAPSHOTS = 3
 FACTS = ("run_id", "as_of", "made_at", "data_versions", "model_version", "fingerprint")
 _MOMENTS = ("as_of", "made_at")
+_KEY_FACT = "key_fingerprint"
 
 _POINTER, _NEW_POINTER, _LOCK = "current", "current.new", "publish.lock"
 _FINISHED, _BUILDING = ".sqlite", ".building"
@@ -146,6 +147,37 @@ def write_snapshot(
     except (OSError, sqlite3.OperationalError) as error:
         message = f"Can't publish in {folder}: {error}. What was served before still is."
         raise LakeError(message) from error
+
+
+def rekeyed_snapshot(
+    folder: Path, change: Callable[[int], int], *, key_fingerprint: str
+) -> Path | None:
+    """Publishes what is served once more with each customer key changed; returns its file.
+
+    All snapshots before it are removed. A snapshot that says that it has the keys of this
+    fingerprint already is not made again. None where nothing is published.
+
+    Raises:
+        LakeError: another process is publishing, or the disk refuses.
+    """
+    version = current_version(folder)
+    if version is None:
+        return None
+    try:
+        with _only_writer(folder):
+            _remove_leftovers(folder)
+            target = folder / "snapshots" / f"{version}{_FINISHED}"
+            if _key_fingerprint(target) != key_fingerprint:
+                number = _last_number(folder / "snapshots") + 1
+                target = _rekeyed(target, number, change, key_fingerprint)
+                _point_to(target, folder)
+            for path in target.parent.iterdir():
+                if path != target:
+                    path.unlink()
+    except (OSError, sqlite3.Error) as error:
+        message = f"Can't publish in {folder}: {error}. What was served before still is."
+        raise LakeError(message) from error
+    return target
 
 
 def current_version(folder: Path) -> str | None:
@@ -369,6 +401,37 @@ def _write(
         _fsync(snapshots)
         _point_to(target, folder)
         _remove_old(snapshots)
+    return target
+
+
+def _key_fingerprint(snapshot: Path) -> str | None:
+    """Which keys a snapshot says its customers have; None where they were never rotated."""
+    with closing(sqlite3.connect(f"{snapshot.absolute().as_uri()}?mode=ro", uri=True)) as found:
+        row = found.execute("SELECT value FROM meta WHERE name = ?", (_KEY_FACT,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _rekeyed(source: Path, number: int, change: Callable[[int], int], key_fingerprint: str) -> Path:
+    target = source.with_name(f"{number:06d}{_FINISHED}")
+    building = target.with_suffix(_BUILDING)
+    building.unlink(missing_ok=True)
+    with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.execute("VACUUM INTO ?", (str(building),))
+    with closing(sqlite3.connect(building, isolation_level=None)) as connection:
+        connection.create_function("rekeyed", 1, change, deterministic=True)
+        connection.execute("PRAGMA journal_mode = OFF")
+        for table in _tables():
+            if "customer_key" in table.names:
+                connection.execute(
+                    f"UPDATE {table.name} SET customer_key = rekeyed(customer_key)"  # noqa: S608
+                )
+        fact = (_KEY_FACT, key_fingerprint)
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", fact)
+        # What was overwritten still stands in free pages.
+        connection.execute("VACUUM")
+    _fsync(building)
+    building.replace(target)
+    _fsync(target.parent)
     return target
 
 

@@ -15,14 +15,14 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from gpu_pipeline.errors import IngestError
-from gpu_pipeline.ingest.reading import COMPRESSIONS, CsvDialect, column_names, read_blocks
+from gpu_pipeline.ingest.reading import COMPRESSIONS, Dialect, column_names, read_blocks
 from nlp import SentimentModel
 from nlp.training import Evaluation, TrainingPlan, encoder_folder, evaluate
 from nlp.training import train as train_model
 
 __all__ = ["score_file", "train_file"]
 
-_DIALECT = CsvDialect()
+_DIALECT = Dialect()
 Write = Callable[[pa.Table], None]
 
 

@@ -17,6 +17,8 @@ from gpu_pipeline.forecasting.demand import combined_demand, daily_demand, forec
 from gpu_pipeline.orders import LINE_COLUMNS, one_currency, settled
 from gpu_pipeline.pipeline import Step, Work, code_digest
 from gpu_pipeline.publish import Snapshot, write_snapshot
+from gpu_pipeline.quality.results import RESULTS, written
+from gpu_pipeline.quality.tables import table_measurements
 from gpu_pipeline.segmentation import SegmentModel, segment_profiles
 from gpu_pipeline.store import Lake
 from nlp import SentimentModel
@@ -28,6 +30,18 @@ if TYPE_CHECKING:
 __all__ = ["STEPS", "TEXT_SOURCES"]
 
 TEXT_SOURCES = ("reviews", "feedback", "social", "support")
+_SOURCES = (
+    *("customers", "products", "orders", "clickstream", *TEXT_SOURCES),
+    *("inventory", "fx_rates", "promotions"),
+)
+
+
+def _quality(work: Work) -> None:
+    """Looks at references, freshness and volume again: what was missing may have come."""
+    found = table_measurements(work.lake, as_of=work.as_of, run_id=work.run_id)
+    failing = [f"{one.contract}: {one.rule}" for one in found if one.verdict == "warned"]
+    work.facts.update(checked=len(found), warned=failing)
+    work.commit(RESULTS, written(work.lake, work.writer, found), overwrite=False)
 
 
 def _features(work: Work) -> None:
@@ -234,6 +248,7 @@ def _text_model(config: Config) -> str:
 
 
 STEPS = (
+    Step(name="quality", reads=_SOURCES, writes=(RESULTS,), run=_quality),
     Step(
         name="features",
         reads=("orders",),

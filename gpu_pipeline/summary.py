@@ -1,20 +1,34 @@
 """What reports look like in a terminal: loads, runs and answers as tables."""
 
 import json
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from gpu_pipeline.ingest import IngestReport, Preview
+from gpu_pipeline.governance import RotationReport
+from gpu_pipeline.ingest import Example, IngestReport, Preview
 from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
 from gpu_pipeline.pipeline import RunReport
-from gpu_pipeline.privacy import as_hex
+from gpu_pipeline.quality.drift import Comparison
 from gpu_pipeline.report import Answers
+from gpu_pipeline.store import Compaction
 from gpu_pipeline.terminal import Column, note, print_table
 
-__all__ = ["as_records", "show_answers", "show_loads", "show_preview", "show_run"]
+__all__ = [
+    "as_records",
+    "frame_records",
+    "show_answers",
+    "show_compaction",
+    "show_drift",
+    "show_loads",
+    "show_measured",
+    "show_preview",
+    "show_rotation",
+    "show_run",
+    "show_verdicts",
+]
 
 
 def show_loads(report: IngestReport) -> None:
@@ -39,20 +53,39 @@ def show_loads(report: IngestReport) -> None:
 
 
 def show_preview(preview: Preview) -> None:
-    """How many rows of a file pass and why others don't, and the first that passes."""
-    note(f"{preview.name} -> {preview.contract}")
+    """How a file is read, what feeds which column, rows before and after, and who is rejected."""
+    note(f"\n{preview.name} -> {preview.contract}")
+    note(", ".join(f"{what} {how!r}" for what, how in preview.written.items() if how))
     note(f"{preview.accepted:,} rows would be accepted, {preview.rejected:,} rejected")
-    made = preview.first.drop(columns=["file_no", "line"])
-    if "customer_key" in made:
-        made["customer_key"] = made["customer_key"].map(as_hex)
-    for _, row in made.iterrows():
-        shown = pd.DataFrame({"column": row.index, "value": row.to_numpy(dtype=object)})
-        columns = {"column": Column("column"), "value": Column("value")}
-        print_table("The first of them", shown.dropna(), columns)
-    if preview.reasons:
-        why = pd.DataFrame(Counter(preview.reasons).most_common(), columns=["reason", "rows"])
-        columns = {"reason": Column("reason"), "rows": Column("rows", "{:,d}")}
-        print_table("Rejected", why, columns)
+    sources = {fed.column: fed.source for fed in preview.columns}
+    table = pd.DataFrame({"column": list(sources), "source": list(sources.values())})
+    print_table(
+        "What feeds the columns", table, {"column": Column("column"), "source": Column("from")}
+    )
+    if preview.unused:
+        note(f"Columns of the file that feed nothing: {', '.join(preview.unused)}")
+    for example in preview.examples:
+        _show_example(example)
+    for title, found in (("Rejected", preview.reasons), ("Warned", preview.warnings)):
+        if found:
+            why = pd.DataFrame(list(found.items()), columns=["reason", "rows"])
+            print_table(title, why, {"reason": Column("reason"), "rows": Column("rows", "{:,d}")})
+
+
+def _show_example(example: Example) -> None:
+    state = f"rejected, {example.reasons}" if example.reasons else "accepted"
+    if not example.before:
+        note(f"Row {example.line}: {state}")
+        return
+    rows = [
+        {"column": name, "before": example.before.get(name), "after": example.after.get(name)}
+        for name in dict.fromkeys([*example.before, *example.after])
+    ]
+    shown = pd.DataFrame(rows, columns=["column", "before", "after"], dtype=object)
+    columns = {"column": Column("column"), "before": Column("in the file"), "after": Column("made")}
+    print_table(
+        f"Row {example.line}: {state}", shown.dropna(subset=["before", "after"], how="all"), columns
+    )
 
 
 def show_run(report: RunReport) -> None:
@@ -74,7 +107,7 @@ def as_records(found: Answers) -> dict[str, Any]:
     plain = {}
     for name, value in vars(found).items():
         is_frame = isinstance(value, pd.DataFrame)
-        plain[name] = json.loads(value.to_json(orient="records")) if is_frame else value
+        plain[name] = frame_records(value) if is_frame else value
     return plain
 
 
@@ -148,3 +181,97 @@ def show_answers(found: Answers) -> None:
             "rows": Column("rows", count),
         },
     )
+
+
+def frame_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as plain dicts: nulls where there is nothing, times as ISO 8601."""
+    records: list[dict[str, Any]] = json.loads(frame.to_json(orient="records", date_format="iso"))
+    return records
+
+
+def show_verdicts(found: pd.DataFrame, *, everything: bool) -> None:
+    """What was checked last and how it came out; only what did not pass, unless `everything`."""
+    if not len(found):
+        note("Nothing was checked yet: `gpu-pipeline ingest` and `gpu-pipeline run` do.")
+        return
+    passed = int((found["verdict"] == "passed").sum())
+    shown = found if everything else found[found["verdict"] != "passed"]
+    share = (found["failed"] / found["rows"].where(found["rows"] > 0)).reindex(shown.index)
+    print_table(
+        "Checked" if everything else "Checked, and not passed",
+        shown.assign(share=share),
+        {
+            "verdict": Column("verdict"),
+            "contract": Column("table"),
+            "rule": Column("rule"),
+            "failed": Column("failed", "{:,d}"),
+            "rows": Column("of", "{:,d}"),
+            "share": Column("share", "{:.3%}"),
+            "evidence": Column("evidence"),
+        },
+    )
+    note(f"{passed:,} of {len(found):,} rules passed.")
+
+
+def show_measured(found: pd.DataFrame) -> None:
+    """How each file and table came out of each load and run."""
+    print_table(
+        "Checks, newest first",
+        found,
+        {
+            "checked_as_of": Column("as of (UTC)", "{:%Y-%m-%d %H:%M}"),
+            "contract": Column("table"),
+            "subject": Column("checked"),
+            "subject_name": Column("name"),
+            "verdict": Column("verdict"),
+            "rules": Column("rules", "{:,d}"),
+            "broken": Column("broken", "{:,d}"),
+            "failed": Column("rows, at most", "{:,d}"),
+        },
+    )
+
+
+def show_drift(table: str, baseline: str, compared: Sequence[Comparison]) -> None:
+    """Each column of a table beside its baseline, the drifted ones first."""
+    rows = pd.DataFrame([asdict(one) for one in compared])
+    print_table(
+        f"Drift of {table} since {baseline}",
+        rows.assign(verdict=["drifted" if drifted else "as before" for drifted in rows["drifted"]]),
+        {
+            "column": Column("column"),
+            "kind": Column("compared as"),
+            "verdict": Column("verdict"),
+            "distance": Column("distance", "{:.3f}"),
+            "p_value": Column("p", "{:.2g}"),
+            "psi": Column("PSI", "{:.3f}"),
+            "rows_before": Column("rows before", "{:,d}"),
+            "rows_now": Column("since", "{:,d}"),
+        },
+    )
+
+
+def show_compaction(done: Sequence[Compaction]) -> None:
+    """What became of the files of each table."""
+    count = "{:,d}"
+    print_table(
+        "Compacted",
+        pd.DataFrame([asdict(one) for one in done]),
+        {
+            "table": Column("table"),
+            "version": Column("version", "{:d}"),
+            "files_before": Column("files before", count),
+            "files_after": Column("files now", count),
+            "rows": Column("rows rewritten", count),
+            "removed": Column("old files removed", count),
+        },
+    )
+
+
+def show_rotation(report: RotationReport) -> None:
+    """Which tables have new pseudonyms, and what is served now."""
+    tables = pd.DataFrame(report.tables.items(), columns=["table", "rows"])
+    columns = {"table": Column("table"), "rows": Column("rows", "{:,d}")}
+    print_table("Made anew with the new key", tables, columns)
+    note(f"The lake has {report.keys} keys now; lookups by raw id need them all.")
+    if report.snapshot is not None:
+        note(f"Published again as snapshot {report.snapshot}; the next run makes answers anew.")

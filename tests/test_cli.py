@@ -68,9 +68,9 @@ def test_the_whole_path_from_made_files_to_answers(command: Command, tmp_path: P
         "nothing to read",
     }
     ran = json.loads(command("run", "--lake", lake, "--json").out)
-    assert [step["status"] for step in ran["steps"]] == ["done"] * 6
+    assert [step["status"] for step in ran["steps"]] == ["done"] * 7
     repeated = command("run", "--lake", lake)
-    assert repeated.out.count("up to date") == 6
+    assert repeated.out.count("up to date") == 7
 
     shown = command("answers", "--lake", lake).out
     for heading in ("Customer segments", "Best sellers", "What people say", "Rejected"):
@@ -233,6 +233,10 @@ def test_a_dry_ingest_shows_what_rows_would_become_and_makes_no_lake(
     answer = command("ingest", source, "--lake", lake, "--dry-run")
     assert answer.code == 0
     assert "1 rows would be accepted, 2 rejected" in answer.out
-    for shown in ("2026-01-01 00:00:00", "0.9", "day: not a time", "2 fields, not 3"):
+    for shown in ("2026-01-01T00:00:00", "0.9", "day: not a time", "2 fields, not 3"):
         assert shown in answer.out
+    assert "delimiter ','" in answer.out
+    (preview,) = json.loads(command("ingest", source, "--lake", lake, "--dry-run", "--json").out)
+    assert (preview["accepted"], preview["rejected"]) == (1, 2)
+    assert preview["examples"][0]["after"]["day"] == "2026-01-01T00:00:00.000000"
     assert not lake.exists()

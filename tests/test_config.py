@@ -74,6 +74,8 @@ def test_settings_are_frozen() -> None:
         ("horizon", 366),
         ("key", "0f" * 31),
         ("key", "xy" * 32),
+        ("key", f"{'0f' * 32},{'0f' * 31}"),
+        ("key", f"{'0f' * 32},"),
         ("port", 65536),
         ("port", "http"),
         ("seed", -1),
@@ -156,3 +158,10 @@ def test_a_key_means_the_same_in_capitals() -> None:
     key = Config.load(key="AB" * 32).key
     assert key is not None
     assert key.get_secret_value() == "ab" * 32
+
+
+def test_after_rotations_the_key_is_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KEY", f" {'AB' * 32}, {'cd' * 32}\n")
+    key = Config.load().key
+    assert key is not None
+    assert key.get_secret_value() == f"{'ab' * 32},{'cd' * 32}"

@@ -229,3 +229,189 @@ def test_an_unknown_column_is_answered_with_those_that_exist() -> None:
 def test_the_types_of_columns_are_those_that_frames_and_disk_know() -> None:
     used = {column.type for name in NAMES for column in contract(name).columns}
     assert used <= set(COLUMN_TYPES)
+
+
+QUALITY = """
+    quality:
+      - name: "pages: fewer than seconds"
+        type: custom
+        engine: gpu-pipeline
+        severity: warn
+        implementation: {expression: "pages >= score", toleratedPercent: 29}
+      - {name: rejected, type: custom, engine: gpu-pipeline, severity: stop,
+         implementation: {rejectedPercent: 50, fromRows: 100}}
+"""
+
+
+def _ruled(text: str = QUALITY, **clause: Any) -> str:
+    """The example with rules of the table, and a clause of its column `pages`."""
+    document = yaml.safe_load(DOCUMENT)
+    table = document["schema"][0]
+    table["quality"] = yaml.safe_load(text)["quality"]
+    if clause:
+        table["properties"][4]["quality"] = [clause]
+    return yaml.safe_dump(document)
+
+
+def _custom(**implementation: Any) -> dict[str, Any]:
+    return {"type": "custom", "engine": "gpu-pipeline", "implementation": implementation}
+
+
+def test_the_rules_of_a_row_stand_in_one_order_and_are_made_once() -> None:
+    found = parsed(_ruled())
+    assert [(rule.reason, rule.check) for rule in found.rules] == [
+        ("visit_id: missing", "required"),
+        ("visit_id: an address or number of a person", "impersonal"),
+        ("shop: missing", "required"),
+        ("shop: an address or number of a person", "impersonal"),
+        ("email or cookie: missing", "identified"),
+        ("at: not a time", "readable"),
+        ("at: missing", "required"),
+        ("pages: not a whole number", "readable"),
+        ("pages: missing", "required"),
+        ("pages: below 1", "minimum"),
+        ("pages: above 99", "maximum"),
+        ("device: not one of phone, 2", "allowed"),
+        ("score: not a number", "readable"),
+        ("score: not above 0", "above"),
+        ("pages: fewer than seconds", "compare"),
+    ]
+    assert {rule.severity for rule in found.rules[:-1]} == {"reject"}
+    assert found.rules is found.rules
+    assert found["visit_id"].is_id
+    assert not found["device"].is_free_text
+
+
+def test_a_condition_and_a_share_say_how_much_they_tolerate() -> None:
+    found = parsed(_ruled())
+    condition = found.rules[-1]
+    assert (condition.severity, condition.threshold) == ("warn", 0.29)
+    assert condition.columns == ("pages", "score")
+    unique, rejected = found.file_rules
+    assert (unique.check, unique.columns) == ("unique", ("shop", "visit_id"))
+    assert (rejected.severity, rejected.threshold, rejected.from_rows) == ("stop", 0.5, 100)
+
+
+@pytest.mark.parametrize(
+    ("clause", "reason", "check", "threshold"),
+    [
+        (_custom(minimum=1), "pages: below 1", "minimum", 0.0),
+        (_custom(maximum=50, toleratedPercent=1), "pages: above 50", "maximum", 0.01),
+        (
+            {"metric": "nullValues", "mustBeLessOrEqualTo": 7, "unit": "percent"},
+            *("pages: missing", "required", 0.07),
+        ),
+        (
+            {"metric": "invalidValues", "arguments": {"validValues": [1, 2]}, "mustBe": 0},
+            *("pages: not one of 1, 2", "allowed", 0.0),
+        ),
+        (
+            {"metric": "invalidValues", "arguments": {"pattern": "^1"}, "mustBe": 0},
+            *("pages: not like ^1", "pattern", 0.0),
+        ),
+        (_custom(maxLength=3), "pages: longer than 3 characters", "length", 0.0),
+    ],
+)
+def test_a_clause_adds_a_rule_or_changes_the_one_of_its_reason(
+    clause: dict[str, Any], reason: str, check: str, threshold: float
+) -> None:
+    found = parsed(_ruled(**clause, severity="stop"))
+    assert [(r.check, r.severity, r.threshold) for r in found.rules if r.reason == reason] == [
+        (check, "stop", threshold)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("clause", "fault"),
+    [
+        (_custom(), "visits: pages: asks for nothing, known are nullValues, validValues"),
+        (_custom(minimun=1), "visits: pages: asks for minimun, known are"),
+        (_custom(minimum=1, maximum=2), "visits: pages: asks for maximum, minimum, known are"),
+        (_custom(minimum=1, tolerated=2), "visits: pages: asks for minimum, tolerated, known"),
+        ({"metric": "rowCount", "mustBe": 0}, "pages: asks for rowCount"),
+        ({"type": "custom", "engine": "soda", "implementation": "x"}, "pages: asks for nothing"),
+        ({**_custom(minimum=1), "severity": "error"}, "severity is 'error', allowed are warn, rej"),
+        ({"metric": "nullValues", "mustBeLessThan": 1}, "pages: wants mustBe: 0, or"),
+        ({"metric": "nullValues", "mustBeLessOrEqualTo": 5}, "wants mustBe: 0, or"),
+        (
+            {"metric": "nullValues", "mustBe": 0, "severity": "warn"},
+            "'pages: missing' only warns, but a row without pages can't be stored",
+        ),
+        (_custom(minimum=1, toleratedPercent=101), "tolerates 101%, allowed are 0 to 100 %"),
+    ],
+)
+def test_a_clause_that_can_not_be_kept_is_refused(clause: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        parsed(_ruled(**clause))
+    assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"expression": "pages >= sore"}, "'sore' is no column: there are visit_id, shop"),
+        ({"expression": "pages >= at"}, "a number and a time can't be compared so"),
+        ({"something": 1}, "asks for something, known are expression, rejectedPercent"),
+        ({"expression": "pages > 1", "fromRows": 9}, "asks for expression, fromRows, known are"),
+    ],
+)
+def test_a_rule_of_the_table_is_refused_by_its_name(change: dict[str, Any], fault: str) -> None:
+    text = yaml.safe_dump({"quality": [{**_custom(**change), "name": "the clause"}]})
+    with pytest.raises(ContractError, match=r"^Contract visits: the clause: ") as caught:
+        parsed(_ruled(text))
+    assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sources())
+def test_a_source_says_when_its_files_are_refused_and_how_late_a_row_may_come(name: str) -> None:
+    found = contract(name)
+    rejected = [rule for rule in found.file_rules if rule.check == "rejected"]
+    assert [(rule.severity, rule.threshold) for rule in rejected] == [("stop", 0.5)]
+    assert found.late_horizon_days >= 1
+    if found.event_time is not None:
+        assert found[found.event_time].earliest is not None
+    for column in found.columns:
+        if column.type == "string" and not (column.allowed or column.pattern):
+            assert column.max_length is not None or column.name in ("key_kind",), column.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_reason_is_of_one_rule(name: str) -> None:
+    reasons = [rule.reason for rule in (*contract(name).rules, *contract(name).file_rules)]
+    assert len(set(reasons)) == len(reasons)
+
+
+@pytest.mark.parametrize("name", sources())
+def test_a_reference_names_what_another_contract_has(name: str) -> None:
+    found = contract(name)
+    for reference in found.references:
+        other = contract(reference.table)
+        for mine, theirs in zip(reference.columns, reference.key, strict=True):
+            assert found[mine].type == other[theirs].type
+        for column, values in reference.where:
+            assert set(values) <= set(found[column].allowed)
+
+
+@pytest.mark.parametrize(
+    ("relationship", "fault"),
+    [
+        ({"from": ["visits.pages"], "to": ["shops.a", "shops.b"]}, "pairs ('pages',) with"),
+        ({"from": ["visits.nothing"], "to": ["shops.a"]}, "it refers by nothing, which is not"),
+        (
+            {
+                "from": ["visits.shop"],
+                "to": ["shops.shop"],
+                "customProperties": [{"property": "severity", "value": "stop"}],
+            },
+            "'shop: not in shops' is 'stop': references only warn",
+        ),
+    ],
+)
+def test_a_reference_that_can_not_be_followed_is_refused(
+    relationship: dict[str, Any], fault: str
+) -> None:
+    document = yaml.safe_load(DOCUMENT)
+    document["schema"][0]["relationships"] = [relationship]
+    with pytest.raises(ContractError) as caught:
+        parsed(yaml.safe_dump(document))
+    assert fault in str(caught.value)

@@ -24,7 +24,7 @@ from gpu_pipeline.store import Lake
 
 KEY = "5ca1ab1e" * 8
 SOURCES = ("orders", "products", "reviews", "feedback", "social", "support")
-NAMES = ["features", "segments", "demand", "forecast", "sentiment", "publish"]
+NAMES = ["quality", "features", "segments", "demand", "forecast", "sentiment", "publish"]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_steps_come_after_those_that_write_what_they_read(stocked: Lake, config:
         for first, later in [
             ("features", "segments"),
             ("demand", "forecast"),
-            *((name, "publish") for name in NAMES[:-1] if name != "demand"),
+            *((name, "publish") for name in ("segments", "forecast", "sentiment")),
         ]:
             assert order.index(first) < order.index(later)
 
@@ -122,7 +122,7 @@ def test_all_is_made_once_and_then_up_to_date(
     assert statuses(report) == dict.fromkeys(NAMES, "up to date")
     assert (versions(lake), served(lake)) == (before, snapshot)
     # What a step said of its result is said again.
-    assert report.steps[1].facts["segments"] == 3
+    assert report.steps[NAMES.index("segments")].facts["segments"] == 3
 
 
 def test_new_orders_repeat_what_depends_on_them_and_no_more(
@@ -130,19 +130,14 @@ def test_new_orders_repeat_what_depends_on_them_and_no_more(
 ) -> None:
     lake = copied(finished, tmp_path / "lake")
     # Within the days that were known, so that the moment stays.
-    land(lake, {"orders": [order(900, 20, "c9", "lamp")]}, folder=tmp_path / "earlier")
-    assert done(run(lake, STEPS, config)) == [
-        "features",
-        "segments",
-        "demand",
-        "forecast",
-        "publish",
-    ]
+    land(lake, {"orders": [order(900, 40, "c9", "lamp")]}, folder=tmp_path / "earlier")
+    made = ["quality", "features", "segments", "demand", "forecast", "publish"]
+    assert done(run(lake, STEPS, config)) == made
     # And after them: every result that speaks of the moment is made again.
     land(lake, {"orders": [order(901, DAYS + 9, "c9", "lamp")]}, folder=tmp_path / "later")
     report = run(lake, STEPS, config)
     assert report.as_of == START + timedelta(days=DAYS + 9)
-    assert done(report) == ["features", "segments", "demand", "forecast", "publish"]
+    assert done(report) == made
     assert lake.version("text_sentiment") == finished.version("text_sentiment")
 
 
@@ -151,12 +146,13 @@ def test_new_texts_are_scored_and_published_and_nothing_else_is_done(
 ) -> None:
     lake = copied(finished, tmp_path / "lake")
     land(lake, {"reviews": [text("reviews", 9, 33, "c1", "rug", "bad")]}, folder=tmp_path / "new")
-    assert done(run(lake, STEPS, config)) == ["sentiment", "publish"]
+    assert done(run(lake, STEPS, config)) == ["quality", "sentiment", "publish"]
     # Later clicks move the moment, and with it what was known and what is forecast.
     click = {"event_id": "x", "occurred_at": LAST.isoformat(), "event_type": "view"}
     landing = {"clickstream": [{**click, "customer_id": "c1"}]}
     land(lake, landing, folder=tmp_path / "clicks")
-    assert done(run(lake, STEPS, config)) == ["features", "segments", "forecast", "publish"]
+    dated = ["quality", "features", "segments", "forecast", "publish"]
+    assert done(run(lake, STEPS, config)) == dated
 
 
 @pytest.mark.parametrize(
@@ -195,7 +191,7 @@ def test_from_a_step_on_everything_is_repeated(
     report = run(lake, STEPS, config, from_step="forecast")
     assert done(report) == ["forecast", "sentiment", "publish"]
     assert_same_answers(lake, finished)
-    with pytest.raises(PipelineError, match=r"No step 'segment': there are features, segments, .*"):
+    with pytest.raises(PipelineError, match=r"No step 'segment': there are quality, features, .*"):
         run(lake, STEPS, config, from_step="segment")
 
 
@@ -227,6 +223,7 @@ def test_what_has_no_source_is_not_made(backend: Backend, config: Config, tmp_pa
     land(lake, {"social": shop()["social"]}, folder=tmp_path / "posts")
     report = run(lake, STEPS, config)
     assert statuses(report) == dict.fromkeys(NAMES, "nothing to read") | {
+        "quality": "done",
         "sentiment": "done",
         "publish": "done",
     }
@@ -338,7 +335,7 @@ def test_a_step_that_fails_leaves_the_others_to_go_on_and_the_run_can_be_repeate
     stocked: Lake, finished: Lake, config: Config, tmp_path: Path
 ) -> None:
     lake = copied(stocked, tmp_path / "lake")
-    message = r"Of 6 steps these failed, the others are done. demand: no such shop$"
+    message = r"Of 7 steps these failed, the others are done. demand: no such shop$"
     with pytest.raises(PipelineError, match=message):
         run(lake, failing("demand", PipelineError("no such shop")), config)
     record = _last_record(lake)
@@ -365,7 +362,7 @@ def test_what_depends_on_a_failed_step_keeps_what_it_had(
     finished: Lake, config: Config, tmp_path: Path
 ) -> None:
     lake = copied(finished, tmp_path / "lake")
-    land(lake, {"orders": [order(900, 20, "c9", "lamp")]}, folder=tmp_path / "new")
+    land(lake, {"orders": [order(900, 40, "c9", "lamp")]}, folder=tmp_path / "new")
     with pytest.raises(PipelineError, match=r"features: no"):
         run(lake, failing("features", PipelineError("no")), config)
     assert versions(lake)["customer_segments"] == versions(finished)["customer_segments"]
@@ -379,7 +376,7 @@ def test_a_bug_ends_the_run_and_its_text_is_not_kept(
     with pytest.raises(RuntimeError, match="customer 4711 is odd"):
         run(lake, failing("forecast", RuntimeError("customer 4711 is odd")), config)
     record = _last_record(lake)
-    assert _said(record) == {**dict.fromkeys(NAMES[:3], "done"), "forecast": "failed"}
+    assert _said(record) == {**dict.fromkeys(NAMES[:4], "done"), "forecast": "failed"}
     assert record["steps"][-1]["facts"] == {"error": "RuntimeError"}
     assert done(run(lake, STEPS, config)) == ["forecast", "sentiment", "publish"]
     assert_same_answers(lake, finished)
@@ -399,12 +396,13 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
         lake = copied(fresh, tmp_path / f"killed-{number}")
         assert run_until(_of(config, lake), call=number, monkeypatch=monkeypatch) is None
         complete = [step for step in STEPS if step.writes and _is_complete(step, lake)]
-        before, records = versions(lake), set((lake.path / "runs").glob("*.json"))
+        before = {table: lake.version(table) for step in complete for table in step.writes}
+        records = set((lake.path / "runs").glob("*.json"))
         assert run_until(_of(config, lake), call=0, monkeypatch=monkeypatch) is not None
         said = _said(_last_record(lake, but=records))
         for step in complete:
             assert said[step.name] == "up to date"
-            assert all(versions(lake)[table] == before[table] for table in step.writes)
+            assert all(lake.version(table) == before[table] for table in step.writes)
         for table, frame in answers(lake).items():
             assert_frames_equal(frame, wanted[table])
         assert served(lake) == was_served

@@ -337,7 +337,7 @@ def test_threads_and_worker_processes_give_the_same_tables(
     lake = copied(finished, tmp_path / "lake")
     without_texts = [step for step in STEPS if step.name != "sentiment"]
     with backend.cluster(workers=2):
-        report = run(lake, without_texts, config, from_step="features")
+        report = run(lake, without_texts, config, from_step="quality")
     assert {step.status for step in report.steps} == {"done"}
     assert all(versions(lake)[t] != versions(finished)[t] for t in DERIVED if t != "text_sentiment")
     assert_same_answers(lake, finished)

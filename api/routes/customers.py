@@ -30,7 +30,7 @@ def customer(
 ) -> Answer[Customer]:
     """Segment and features of one customer."""
     with serving.published.reading() as snapshot:
-        key = serving.customer_key(customer_id)
+        key = serving.customer_key(customer_id, snapshot)
         row = snapshot.customer(key)
         if row is None:
             raise HTTPException(404, "No customer of that id is in this snapshot.")

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from gpu_pipeline.cli import looking, running, serving, texts
+from gpu_pipeline.cli import governing, looking, quality, running, serving, texts, upkeep
 from gpu_pipeline.errors import PipelineError
 from nlp import ModelError
 
@@ -28,6 +28,9 @@ for command in (
     looking.report,
     looking.status,
     looking.history,
+    quality.quality,
+    upkeep.compact,
+    governing.rotate_key,
     texts.score,
     texts.train,
     serving.serve,

@@ -82,12 +82,14 @@ def history(
     if as_json:
         print_json(versions)
         return
-    names = ("version", "at", "operation", "run")
-    shown = pd.DataFrame([{name: entry.get(name) for name in names} for entry in versions])
+    names = ("version", "at", "operation", "rows", "run")
+    said = [{name: entry.get(name) for name in names} for entry in versions]
+    shown = pd.DataFrame(said, dtype=object)  # whole numbers stay whole beside what is missing
     columns = {
         "version": Column("version", "{:d}"),
         "at": Column("committed (UTC)", "{:%Y-%m-%d %H:%M:%S}"),
         "operation": Column("operation"),
+        "rows": Column("rows then", "{:,d}"),
         "run": Column("run"),
     }
     print_table(f"History of {table}", shown, columns)

@@ -1,7 +1,7 @@
 """Commands that fill a lake and bring it up to date."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,6 +51,20 @@ def generate(
     customers: Annotated[int, typer.Option(min=100, help="How many customers.")] = 3000,
     days: Annotated[int, typer.Option(min=28, help="How many days.")] = 180,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 7,
+    damage: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Fraction of the rows that are damaged.")
+    ] = 0.01,
+    currencies: Annotated[
+        str, typer.Option(help="What orders are paid in: EUR, or EUR and others, as EUR,USD,JPY.")
+    ] = "EUR",
+    file_format: Annotated[
+        Literal["csv", "jsonl", "parquet"] | None,
+        typer.Option("--format", help="Of all files; else each source has its own."),
+    ] = None,
+    daily: Annotated[  # noqa: FBT002
+        bool, typer.Option("--daily", help="A folder for each day, to load one after the other.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Threads; the bytes are the same.")] = 1,
 ) -> None:
     """Write the sources of a made shop, with the truth beside them in truth/."""
     from gpu_pipeline.synthetic import generate as write_sources
@@ -58,15 +72,26 @@ def generate(
 
     with progress() as show:
         show("generate", "started")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        truth = write_sources(folder, customers=customers, days=days, seed=seed)
+        truth = write_sources(
+            folder,
+            customers=customers,
+            days=days,
+            seed=seed,
+            damage=damage,
+            currencies=tuple(name.strip() for name in currencies.split(",")),
+            file_format=file_format,
+            daily=daily,
+            workers=workers,
+        )
         show("generate", "done")
     rows = sum(truth.rows.values())
     note(f"{folder}: {rows:,} rows of {len(truth.rows)} sources, the truth in {folder / 'truth'}")
 
 
 def ingest(
-    source: Annotated[Path, typer.Argument(help="A landing file, or a folder of them.")],
+    source: Annotated[
+        str, typer.Argument(help="A landing file, a folder, or a quoted pattern: 'in/*.csv.gz'.")
+    ],
     lake: LakeOption = None,
     mapping: MappingOption = None,
     device: DeviceOption = None,
@@ -88,7 +113,11 @@ def ingest(
     feeds = FileMapping.load(mapping) if mapping is not None else None
     plan = planned(source, mapping=feeds)
     if dry_run:
-        for preview in previewed(plan, backend=Backend.choose(config.device)):
+        previews = previewed(plan, backend=Backend.choose(config.device))
+        if as_json:
+            print_json([asdict(preview) for preview in previews])
+            return
+        for preview in previews:
             show_preview(preview)
         return
     target = open_lake(config, create=True)
@@ -105,7 +134,7 @@ def ingest(
 def run(
     lake: LakeOption = None,
     source: Annotated[
-        Path | None, typer.Option("--input", help="Landing files to ingest first.")
+        str | None, typer.Option("--input", help="Landing files to ingest first, as in ingest.")
     ] = None,
     mapping: MappingOption = None,
     device: DeviceOption = None,

@@ -1,15 +1,18 @@
 """Mapping: which files feed which contract, and from which of their columns.
 
 A mapping is YAML with a list of feeds. Each names files by a glob, a contract, and for the
-contract's landing columns where their values come from::
+contract's landing columns where their values come from (docs/MAPPINGS.md has all of it)::
 
     feeds:
       - files: "sales_*.csv"
         contract: orders
         time_zone: Europe/London
+        delimiter: ";"
         columns:
           quantity: Quantity                               # a column of the file
           product_id: {from: StockCode, apply: upper}      # changed on the way
+          unit_price: {from: Price, decimal: ",", thousands: "."}
+          ordered_at: {concat: [Day, Time], separator: " ", format: "%d/%m/%Y %H:%M"}
           currency: {constant: GBP}                        # the same for every row
           order_id: {digest_of: [Till, Printed]}           # an id for rows without one
           line_type:                                       # the first case that holds
@@ -22,108 +25,27 @@ contract's landing columns where their values come from::
 
 import codecs
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
-import pyarrow.compute as pac
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from gpu_pipeline.contracts import Contract, contract, sources
 from gpu_pipeline.errors import IngestError
-from gpu_pipeline.ingest.reading import CsvDialect
+from gpu_pipeline.ingest.column_source import ColumnSource
+from gpu_pipeline.ingest.reading import Dialect
+from gpu_pipeline.ingest.strict import Strict
+from gpu_pipeline.ingest.transforms import Column, texts_of
 
 __all__ = ["Feed", "FileMapping"]
 
-Scalar = str | int | float | bool
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Case(_Strict):
-    """One line of `cases`: a column, one condition on it, and the value where it holds."""
-
-    when: str
-    then: Scalar
-    in_: Annotated[tuple[Scalar, ...] | None, Field(alias="in")] = None
-    starts_with: str | None = None
-    matches: str | None = None
-    equals: Scalar | None = None
-    below: float | None = None
-    above: float | None = None
-
-    @model_validator(mode="after")
-    def _has_one_condition(self) -> Self:
-        given = [name for name in _CONDITIONS if getattr(self, name) is not None]
-        if len(given) != 1:
-            message = f"needs exactly one of {', '.join(_CONDITIONS).replace('in_', 'in')}"
-            raise ValueError(message)
-        return self
-
-    @field_validator("matches")
-    @classmethod
-    def _is_a_pattern(cls, pattern: str | None) -> str | None:
-        try:
-            pac.match_substring_regex("", pattern or "")
-        except pa.ArrowInvalid as error:
-            message = f"{pattern!r} is no regular expression of RE2"
-            raise ValueError(message) from error
-        return pattern
-
-
-class ColumnSource(_Strict):
-    """Where values come from: a column, a constant, a digest, or the first case that holds."""
-
-    from_: Annotated[str | None, Field(alias="from")] = None
-    apply: Literal["strip", "upper", "lower", "negate"] | None = None
-    constant: Scalar | None = None
-    digest_of: tuple[str, ...] = ()
-    cases: tuple[Case, ...] = ()
-    otherwise: Scalar | None = None
-
-    @model_validator(mode="after")
-    def _has_one_source(self) -> Self:
-        named = (self.from_ is not None, self.constant is not None)
-        if sum((*named, bool(self.digest_of), bool(self.cases))) != 1:
-            message = "needs exactly one of from, constant, digest_of, cases"
-            raise ValueError(message)
-        return self
-
-    @property
-    def needs(self) -> list[str]:
-        """The columns of the file that it reads."""
-        if self.from_ is not None:
-            return [self.from_]
-        return [*self.digest_of, *(case.when for case in self.cases)]
-
-    def values(self, table: pa.Table, *, key: str) -> pa.Array | pa.ChunkedArray:
-        """The column for the rows of a block; a column that the block lacks is null.
-
-        A digest is keyed: nobody can guess what it was made of.
-        """
-        if self.constant is not None:
-            return pa.repeat(_as_text(self.constant), len(table))
-        if self.from_ is not None:
-            column = _column(table, self.from_)
-            return column if self.apply is None else _APPLY[self.apply](column)
-        if self.digest_of:
-            return _digests([_string(_column(table, name)) for name in self.digest_of], key)
-        chosen = pa.nulls(len(table), pa.string())
-        if self.otherwise is not None:
-            chosen = pa.repeat(_as_text(self.otherwise), len(table))
-        for case in reversed(self.cases):
-            chosen = pac.if_else(_holds(case, table), _as_text(case.then), chosen)
-        return chosen
-
-
-class Feed(_Strict):
+class Feed(Strict):
     """Files of one kind and how their columns become those of a contract."""
 
     files: str
@@ -131,7 +53,10 @@ class Feed(_Strict):
     columns: dict[str, ColumnSource] = Field(default_factory=dict)
     time_zone: str = "UTC"
     delimiter: str = ","
+    quote: str = '"'
+    escape: str = ""
     encoding: str = "utf-8"
+    header: tuple[str, ...] = ()
 
     @field_validator("contract")
     @classmethod
@@ -160,21 +85,46 @@ class Feed(_Strict):
 
     @field_validator("delimiter")
     @classmethod
-    def _is_one_character(cls, delimiter: str) -> str:
-        if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
+    def _separates(cls, delimiter: str) -> str:
+        if not _is_mark(delimiter) or delimiter == '"':
             message = f"{delimiter!r} is not one ASCII character, such as ; or a tab"
             raise ValueError(message)
         return delimiter
+
+    @field_validator("quote", "escape")
+    @classmethod
+    def _is_a_mark_or_none(cls, mark: str) -> str:
+        if mark and not _is_mark(mark):
+            message = f"{mark!r} is not one ASCII character, or none"
+            raise ValueError(message)
+        return mark
 
     @field_validator("encoding")
     @classmethod
     def _is_an_encoding(cls, name: str) -> str:
         try:
             codecs.lookup(name)
+            "".encode(name)  # some codecs turn no text into bytes
         except LookupError as error:
             message = f"{name!r} is no encoding that Python knows"
             raise ValueError(message) from error
         return name
+
+    @field_validator("header")
+    @classmethod
+    def _names_are_different(cls, header: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(header)) < len(header):
+            message = "names columns twice"
+            raise ValueError(message)
+        return header
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Self:
+        marks = [mark for mark in (self.delimiter, self.quote, self.escape) if mark]
+        if len(set(marks)) < len(marks):
+            message = "delimiter, quote and escape must differ"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _columns_are_landing_columns(self) -> Self:
@@ -191,14 +141,31 @@ class Feed(_Strict):
         return contract(self.contract)
 
     @property
-    def dialect(self) -> CsvDialect:
-        """How the files separate and encode."""
-        return CsvDialect(delimiter=self.delimiter, encoding=self.encoding)
+    def dialect(self) -> Dialect:
+        """How the files are written, and what is read of them."""
+        plain = [name for name in self.found.landing_columns if name not in self.columns]
+        return Dialect(
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+            quote=self.quote,
+            escape=self.escape,
+            header=self.header,
+            fields=(*self.needs, *plain),
+        )
+
+    @property
+    def needs(self) -> list[str]:
+        """The columns of the files, and paths into them, that the mapping names."""
+        return sorted({need for source in self.columns.values() for need in source.needs})
+
+    def needs_of(self, column: str) -> list[str]:
+        """The columns of the files that a landing column is made of."""
+        return self.columns[column].needs if column in self.columns else [column]
 
     @property
     def digest(self) -> str:
         """Equal for feeds that read a file alike, whatever its name."""
-        text = self.model_dump_json(exclude={"files"})
+        text = self.model_dump_json(exclude={"files"}, exclude_defaults=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def check(self, path: Path, names: list[str]) -> None:
@@ -207,12 +174,11 @@ class Feed(_Strict):
         Raises:
             IngestError: with every missing column and what the file has.
         """
-        named = sorted({need for source in self.columns.values() for need in source.needs})
-        absent = [name for name in named if name not in names]
+        absent = [name for name in self.needs if name not in names]
         if absent:
             message = (
                 f"{path.name}: the mapping names {', '.join(absent)}, which the file has not. "
-                f"It has {', '.join(names)}."
+                f"It has {', '.join(names)}.{_hint(names)}"
             )
             raise IngestError(message)
         given = {*self.columns, *names}
@@ -233,7 +199,7 @@ class Feed(_Strict):
         if missing:
             message = (
                 f"{path.name}: contract {self.contract} needs {', '.join(missing)}. The file has "
-                f"{', '.join(names)}; a mapping file can rename them (--mapping)."
+                f"{', '.join(names)}; a mapping file can rename them (--mapping).{_hint(names)}"
             )
             raise IngestError(message)
 
@@ -245,20 +211,26 @@ class Feed(_Strict):
         columns = {}
         for name in self.found.landing_columns:
             if name in self.columns:
-                column = self.columns[name].values(table, key=key)
+                column = self.columns[name].made_from(table, key=key)
             elif name in table.column_names:
                 column = table[name]
             else:
                 continue
             kind = self.found[name].type if name in self.found.names else "string"
-            columns[name] = column if _IS_OF_KIND[kind](column.type) else _string(column)
+            columns[name] = self._as_landed(column, kind)
         # An Arrow table counts its rows by its columns.
         return pa.table(
             columns or {self.found.landing_columns[0]: pa.nulls(len(table), pa.string())}
         )
 
+    def _as_landed(self, column: Column, kind: str) -> Column:
+        if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+            # Moments in UTC: a column without zone would be read as the feed's local time.
+            column = column.cast(pa.timestamp("us") if self.time_zone == "UTC" else pa.string())
+        return column if _IS_OF_KIND[kind](column.type) else texts_of(column)
 
-class FileMapping(_Strict):
+
+class FileMapping(Strict):
     """The feeds of a mapping file, or, without one, a feed for each contract's own name."""
 
     feeds: tuple[Feed, ...]
@@ -299,80 +271,16 @@ def _faults(error: ValidationError) -> str:
     )
 
 
-def _as_text(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _is_mark(text: str) -> bool:
+    return len(text) == 1 and text.isascii() and text not in "\r\n"
 
 
-def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """The column; JSON lines may have none of that name for a while."""
-    if name in table.column_names:
-        return table[name]
-    return pa.chunked_array([pa.nulls(len(table), pa.string())])
+def _hint(names: list[str]) -> str:
+    """A likely cause, where the only column looks like several."""
+    marks = [mark for mark in ";\t|," if len(names) == 1 and mark in names[0]]
+    return f" Does the mapping lack delimiter: {marks[0]!r}?" if marks else ""
 
 
-def _string(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column if pa.types.is_string(column.type) else column.cast(pa.string())
-
-
-def _digests(columns: list[pa.ChunkedArray], key: str) -> pa.Array:
-    """16 hexadecimal digits a row; rows that say the same share them."""
-    rows = zip(*(column.to_pylist() for column in columns), strict=True)
-    texts = (f"{key}{_DIGEST_KIND}:{json.dumps([value or '' for value in row])}" for row in rows)
-    digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]
-    return pa.array(digests, pa.string())
-
-
-def _number(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column as floats; what is no number becomes null."""
-    if not pa.types.is_string(column.type):
-        return _float(column)
-    trimmed = pac.utf8_trim_whitespace(column)
-    return pac.if_else(pac.match_substring_regex(trimmed, _NUMBER), trimmed, None).cast(
-        pa.float64()
-    )
-
-
-def _float(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return column.cast(pa.float64(), safe=False)
-    return pa.chunked_array([pa.nulls(len(column), pa.float64())])
-
-
-def _equal(column: pa.ChunkedArray, value: Scalar) -> pa.ChunkedArray:
-    if isinstance(value, bool):
-        return pac.equal(pac.utf8_lower(_string(column)), _as_text(value))
-    if isinstance(value, int | float):
-        return pac.equal(_number(column), float(value))
-    return pac.equal(_string(column), value)
-
-
-def _negated(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers with the other sign, digit by digit; what is no number stays for the contract."""
-    text = pac.utf8_trim_whitespace(_string(column))
-    unsigned = pac.utf8_ltrim(text, characters="+-")
-    turned = pac.if_else(
-        pac.starts_with(text, "-"), unsigned, pac.binary_join_element_wise("-", unsigned, "")
-    )
-    return pac.if_else(pac.match_substring_regex(text, _NUMBER), turned, text)
-
-
-_DIGEST_KIND = "row"
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_CONDITIONS: dict[str, Callable[[pa.ChunkedArray, Any], pa.ChunkedArray]] = {
-    "in_": lambda c, value: pac.is_in(_string(c), pa.array([_as_text(v) for v in value])),
-    "starts_with": lambda c, value: pac.starts_with(_string(c), value),
-    "matches": lambda c, value: pac.match_substring_regex(_string(c), f"^(?:{value})$"),
-    "equals": _equal,
-    "below": lambda c, value: pac.less(_number(c), value),
-    "above": lambda c, value: pac.greater(_number(c), value),
-}
-_APPLY: dict[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]] = {
-    "strip": lambda c: pac.utf8_trim_whitespace(_string(c)),
-    "upper": lambda c: pac.utf8_upper(pac.utf8_trim_whitespace(_string(c))),
-    "lower": lambda c: pac.utf8_lower(pac.utf8_trim_whitespace(_string(c))),
-    "negate": _negated,
-}
 _IS_OF_KIND: dict[str, Callable[[pa.DataType], bool]] = {
     "string": pa.types.is_string,
     "int64": lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind),
@@ -380,9 +288,3 @@ _IS_OF_KIND: dict[str, Callable[[pa.DataType], bool]] = {
     "timestamp": pa.types.is_timestamp,
     "bool": pa.types.is_boolean,
 }
-
-
-def _holds(case: Case, table: pa.Table) -> pa.ChunkedArray:
-    (name,) = (name for name in _CONDITIONS if getattr(case, name) is not None)
-    held = _CONDITIONS[name](_column(table, case.when), getattr(case, name))
-    return pac.fill_null(held, fill_value=False)

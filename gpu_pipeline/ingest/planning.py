@@ -33,6 +33,11 @@ class LandingFile:
         """The number that its rows carry: the start of its identity, never negative."""
         return int(self.file_id[:16], 16) >> 1
 
+    @property
+    def transaction(self) -> str:
+        """What the commits of a load carry: the file as its feed reads it."""
+        return f"{self.file_id}:{self.feed.digest}"
+
     def landed(self, table: pa.Table, *, key: str) -> pa.Table:
         """The rows of a block with the contract's landing columns.
 
@@ -54,8 +59,11 @@ class Plan:
     ignored: tuple[str, ...]
 
 
-def planned(source: Path, *, mapping: FileMapping | None = None) -> Plan:
-    """What `ingest` would load from a file or folder; needs no lake, reads no more than headers.
+def planned(source: str | Path, *, mapping: FileMapping | None = None) -> Plan:
+    """What `ingest` would load: needs no lake, reads headers and digests of content.
+
+    The source is a file, a folder, of which every file counts, or a pattern of files with ``*``,
+    ``?`` or ``[...]`` in names, ``**`` for folders at any depth.
 
     Raises:
         IngestError: as in `ingest`, but for what only the rows show.
@@ -67,12 +75,9 @@ def planned(source: Path, *, mapping: FileMapping | None = None) -> Plan:
     return Plan(tuple(found), tuple(ignored))
 
 
-def _discovered(source: Path, mapping: FileMapping) -> tuple[list[LandingFile], list[str]]:
-    if not source.exists():
-        message = f"{source} does not exist."
-        raise IngestError(message)
+def _discovered(source: str | Path, mapping: FileMapping) -> tuple[list[LandingFile], list[str]]:
     try:
-        paths = sorted(p for p in source.iterdir() if p.is_file()) if source.is_dir() else [source]
+        paths = _files(Path(source))
         found = [
             LandingFile(path=path, feed=feed, file_id=_identity(path, feed.contract))
             for path in paths
@@ -91,6 +96,28 @@ def _discovered(source: Path, mapping: FileMapping) -> tuple[list[LandingFile], 
         raise IngestError(message)
     taken = {file.path for file in found}
     return found, [path.name for path in paths if path not in taken]
+
+
+def _files(source: Path) -> list[Path]:
+    """The files that a source stands for, in order of their paths."""
+    if source.is_dir():
+        return sorted(path for path in source.iterdir() if path.is_file())
+    if source.exists():
+        return [source]
+    depth = next((i for i, part in enumerate(source.parts) if set(part) & set("*?[")), None)
+    if depth is None:
+        message = f"{source} does not exist."
+        raise IngestError(message)
+    folder, pattern = Path(*source.parts[:depth]), str(Path(*source.parts[depth:]))
+    try:
+        paths = sorted(path for path in folder.glob(pattern) if path.is_file())
+    except ValueError as error:
+        message = f"{source} is no pattern of files: {error}."
+        raise IngestError(message) from error
+    if not paths:
+        message = f"{source} matches no file: {folder} has none like {pattern}."
+        raise IngestError(message)
+    return paths
 
 
 def _identity(path: Path, contract_name: str) -> str:

@@ -1,19 +1,25 @@
-"""Raw rows to typed ones: cast, check, pseudonymise, redact; all faults of a row are kept."""
+"""Raw rows to typed ones: cast, check, pseudonymise, redact; all faults of a row are kept.
+
+Texts that repeat (kinds, channels, products) are worked on once for each distinct value, and
+numbers and times are read whole columns at a time; a value that no fast way reads goes the slow,
+careful one.
+"""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from gpu_pipeline.backend import Array, Backend, Frame, Series
-from gpu_pipeline.contracts import Column, Contract
+from gpu_pipeline.contracts import Column, Contract, Rule
 from gpu_pipeline.ingest.reading import Block, BrokenRow
 from gpu_pipeline.kernels import mixed_hash
 from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
-from gpu_pipeline.privacy import as_hex, keys_of, redact, redacted, token
+from gpu_pipeline.privacy import as_hex, keys_of, redacted, redacted_with_counts, token, tokens
+from gpu_pipeline.quality.checks import Faults, column_faults, presence_faults, row_faults
 
 __all__ = ["UNNUMBERED", "TypedRows", "refused_rows", "row_hashes", "typed_rows"]
 
@@ -21,30 +27,42 @@ UNNUMBERED = -(2**63)  # the row number of a row that brings none; no source can
 _EXACT_FLOAT = 2.0**53
 _EXACT_PRODUCT = 2.0**49  # below, two roundings are far from half a unit
 _BLANK = " \t\n\v\f\r"
-_NO_CODE = "[^0-9A-Za-z._/#-]"
 _TRUE, _FALSE = ("true", "1", "yes", "t", "y"), ("false", "0", "no", "f", "n")
 _LINE_KIND = "line"
+_MADE_LATER = ("key_kind", "file_no", "line")
 
 
 @dataclass(frozen=True)
 class TypedRows:
-    """A block after its contract: rows with the contract's columns, and the rejected ones."""
+    """A block after its contract: rows with the contract's columns, and the rejected ones.
+
+    `failed` says how many rows broke each rule that any row broke, those that only warn included;
+    `redacted` how many identifiers of people were taken out of texts, by kind.
+    """
 
     accepted: Frame
     rejected: Frame
-
-
-Cast = Callable[[Series, "Casting"], tuple[Series, str]]
+    failed: Mapping[Rule, int]
+    redacted: Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Casting:
-    """What a cast may need besides the values."""
+class Typing:
+    """What typing a column may need besides its values, and what it counts."""
 
-    column: Column
-    currency: Series | None
+    contract: Contract
+    key: str
     time_zone: str
     backend: Backend
+    redacted: Counter[str] = field(default_factory=Counter)
+
+    def rules_of(self, *columns: str) -> tuple[Rule, ...]:
+        """The rules about exactly these columns."""
+        return tuple(rule for rule in self.contract.rules if rule.columns == columns)
+
+
+# A column in its type, null where there is nothing to read, and which rows brought nothing.
+Read = tuple[Series, Series]
 
 
 def typed_rows(
@@ -58,43 +76,30 @@ def typed_rows(
 ) -> TypedRows:
     """The rows of a block with landing columns as `contract` wants them.
 
-    A row that breaks a rule is rejected with every rule it breaks; a broken one with its reason.
+    A row that breaks a rule which rejects is rejected with every such rule it breaks; one without
+    the structure of its file with its reason.
     """
     raw = backend.from_arrow(block.table)
-    made: dict[str, Series] = {}
-    reasons = backend.frames.Series([""] * len(raw), index=raw.index, dtype="str")
-    for column in contract.columns:
-        if column.name in ("key_kind", "file_no", "line"):
-            continue
-        if column.pseudonyms:
-            made["customer_key"], made["key_kind"] = keys_of(
-                raw, column.pseudonyms, key=key, backend=backend
-            )
-            named = " or ".join(way.of for way in column.pseudonyms)
-            faults = [(f"{named}: missing", made["key_kind"].isna())]
-        else:
-            made[column.name], faults = _typed(raw, column, time_zone, backend)
-        reasons = _noted(reasons, faults)
-    good = reasons == ""
+    typing = Typing(contract, key, time_zone, backend)
+    frame, faults = _typed_frame(raw, typing)
     lines = backend.frames.Series(backend.xp.asarray(block.lines), index=raw.index)
-    frame = backend.frames.DataFrame(made).assign(file_no=file_no, line=lines)
-    if not contract.bucketed:
-        frame = frame.assign(customer_key=0, key_kind=None)
-    for column in contract.columns:
-        if _is_free_text(column):
-            frame[column.name] = redacted(frame[column.name], backend=backend)
+    frame = frame.assign(file_no=file_no, line=lines)
+    failed = {rule: int(mask.sum()) for rule, mask in faults}
+    refusing = [(rule, mask) for rule, mask in faults if failed[rule] and rule.severity != "warn"]
+    is_bad = _any([mask for _, mask in refusing], raw, backend)
+    rejected = _rejected(
+        raw[is_bad],
+        frame[is_bad],
+        [(rule, mask[is_bad]) for rule, mask in refusing],
+        block.broken,
+        file_no,
+        typing,
+    )
     return TypedRows(
-        accepted=backend.cast(frame[good], contract),
-        rejected=_rejected(
-            raw[~good],
-            frame[~good],
-            reasons[~good],
-            block.broken,
-            contract,
-            file_no=file_no,
-            key=key,
-            backend=backend,
-        ),
+        accepted=backend.cast(frame[~is_bad] if refusing else frame, contract),
+        rejected=backend.cast(rejected, contract.rejected()),
+        failed={rule: count for rule, count in failed.items() if count},
+        redacted=typing.redacted,
     )
 
 
@@ -115,10 +120,13 @@ def refused_rows(
 
 
 def row_hashes(frame: Frame, contract: Contract, backend: Backend) -> Series:
-    """A hash of what a row says, its provenance and number left out; the same on every device."""
+    """A hash of what a row says; the same on every device.
+
+    Left out are its provenance and number, and whose it is: another key of the lake changes that.
+    """
     columns: list[Array] = []
     for column in contract.columns:
-        if column.name in ("file_no", "line") or column.row_number:
+        if column.name in ("file_no", "line", "customer_key") or column.row_number:
             continue
         values = frame[column.name]
         columns.append(
@@ -127,159 +135,232 @@ def row_hashes(frame: Frame, contract: Contract, backend: Backend) -> Series:
     return backend.frames.Series(mixed_hash(columns, backend.xp), index=frame.index)
 
 
-def _typed(
-    raw: Frame, column: Column, time_zone: str, backend: Backend
-) -> tuple[Series, list[tuple[str, Series]]]:
-    """The column in its type and, as (reason, mask), what is wrong with it."""
-    if column.name not in raw.columns:
-        raw = raw.assign(**{column.name: None})
-    values = _blank_to_null(raw[column.name])
-    absent = values.isna()
-    currency = _blank_to_null(raw[column.money]) if column.money in raw.columns else None
-    typed, expected = _CASTS[column.type](values, Casting(column, currency, time_zone, backend))
-    unread = typed.isna() & ~absent
-    faults = [(f"{column.name}: not {expected}", unread)]
+def _typed_frame(raw: Frame, typing: Typing) -> tuple[Frame, Faults]:
+    """The columns that a landing file brings, in the contract's types, and what is wrong."""
+    backend, made, unfit = typing.backend, dict[str, Series](), dict[str, Series]()
+    faults: Faults = []
+    for column in typing.contract.columns:
+        if column.name in _MADE_LATER:
+            continue
+        if column.pseudonyms:
+            made["customer_key"], made["key_kind"] = keys_of(
+                raw, column.pseudonyms, key=typing.key, backend=backend
+            )
+            ways = tuple(way.of for way in column.pseudonyms)
+            faults += [(rule, made["key_kind"].isna()) for rule in typing.rules_of(*ways)]
+            continue
+        made[column.name], found = _typed(raw, column, typing)
+        faults += found
+        refusing = [mask for rule, mask in found if rule.severity != "warn"]
+        if refusing:
+            unfit[column.name] = _any(refusing, raw, backend)
+    frame = backend.frames.DataFrame(made)
+    faults += row_faults(frame, typing.contract, unfit=unfit)
+    if not typing.contract.bucketed:
+        frame = frame.assign(customer_key=0, key_kind=None)
+    return frame, faults
+
+
+def _typed(raw: Frame, column: Column, typing: Typing) -> tuple[Series, Faults]:
+    """The column in its type, without identifiers of people, and what is wrong with it."""
+    backend, rules = typing.backend, typing.rules_of(column.name)
+    if column.name in raw.columns:
+        values = raw[column.name]
+    else:
+        values = backend.frames.Series([None] * len(raw), index=raw.index, dtype="str")
+    if column.type == "string":
+        # Keys and what people wrote hardly repeat: they are taken as they are.
+        repeats = column.key_position is None and not column.redacted
+        work = _distinct_text if repeats else _text
+        return work(values.astype("str"), column, rules, typing)
+    currency = raw[column.money] if column.money in raw.columns else None
+    typed, absent = _READERS[column.type](values, column, currency, typing)
+    faults = presence_faults(typed, absent, rules)
     filling = UNNUMBERED if column.row_number else column.default
     if filling is not None:
-        typed = typed.fillna(filling)
-    elif column.required:
-        faults.append((f"{column.name}: missing", absent))
-    broken = _checks(typed, column, backend)
-    faults += [(reason, mask & ~unread & ~absent) for reason, mask in broken]
+        typed = typed.where(~absent, filling)
+    faults += column_faults(typed, rules, backend=backend)
     if column.type in ("int64", "bool"):
         typed = typed.fillna(0)  # rejected rows alone; a null would turn the column into floats
     return typed, faults
 
 
-def _checks(values: Series, column: Column, backend: Backend) -> list[tuple[str, Series]]:
-    faults = []
-    if column.minimum is not None:
-        faults.append((f"{column.name}: below {column.minimum:g}", values < column.minimum))
-    if column.maximum is not None:
-        faults.append((f"{column.name}: above {column.maximum:g}", values > column.maximum))
-    if column.above is not None:
-        faults.append((f"{column.name}: not above {column.above:g}", values <= column.above))
-    if column.allowed:
-        known = values.isin(list(column.allowed))
-        faults.append((f"{column.name}: not one of {', '.join(column.allowed)}", ~known))
-    if column.pattern is not None:
-        fits = values.str.contains(column.pattern, regex=True).fillna(value=False)
-        faults.append((f"{column.name}: not like {column.pattern}", ~fits.astype("bool")))
-    if _is_id(column):
-        faults.append((f"{column.name}: an address or number of a person", _names(values, backend)))
-    return faults
+def _text(
+    values: Series, column: Column, rules: Sequence[Rule], typing: Typing
+) -> tuple[Series, Faults]:
+    """Texts without blanks around them, blank ones null; the same object where nothing changed."""
+    backend = typing.backend
+    text = _trimmed(values) if _has_blanks(values, backend) else values
+    faults = presence_faults(text, text.isna(), rules)
+    faults += column_faults(text, rules, backend=backend)
+    if column.default is not None:
+        text = text.fillna(column.default)
+    if column.is_free_text:
+        text, counts = redacted_with_counts(text, backend=backend)
+        typing.redacted.update(counts)
+    return text, faults
 
 
-def _names(values: Series, backend: Backend) -> Series:
-    """Which ids are an e-mail address, phone number, …; bare letters and digits never are."""
-    odd = values.str.contains(_NO_CODE, regex=True).fillna(value=False).astype("bool")
-    if not bool(odd.any()):
-        return odd
-    some = values.where(odd, "")
-    return redacted(some, backend=backend) != some
+def _distinct_text(
+    values: Series, column: Column, rules: Sequence[Rule], typing: Typing
+) -> tuple[Series, Faults]:
+    """The same, where each distinct text is looked at once; null stands behind them."""
+    backend, xp = typing.backend, typing.backend.xp
+    codes, distinct = values.factorize()
+    null = backend.frames.Series([None], dtype="str")
+    few = backend.frames.concat([backend.frames.Series(distinct), null], ignore_index=True)
+    clean, faults = _text(few, column, rules, typing)
+    place = xp.where(xp.asarray(codes) < 0, len(few) - 1, xp.asarray(codes))
+    whole = values
+    if clean is not few:
+        whole = clean.take(place)
+        whole.index = values.index
+    spread = [
+        (rule, backend.frames.Series(xp.asarray(mask.values)[place], index=values.index))
+        for rule, mask in faults
+        if bool(mask.any())
+    ]
+    return whole, spread
 
 
-def _is_free_text(column: Column) -> bool:
-    """Whether anything may stand there: identifiers in it are redacted."""
-    is_bound = bool(column.allowed or column.pattern) or _is_id(column)
-    return column.redacted or (column.type == "string" and not is_bound)
+def _has_blanks(values: Series, backend: Backend) -> bool:
+    """Whether there may be anything to trim: every blank has a code of 32 or less."""
+    data, lengths = backend.utf8(values)
+    return bool((data <= 32).any()) or bool((lengths == 0).sum() > int(values.isna().sum()))
 
 
-def _is_id(column: Column) -> bool:
-    """Whether it names a thing: digits in it are no phone number."""
-    is_key = column.key_position is not None and not column.pattern
-    return column.type == "string" and (is_key or column.name.endswith("_id"))
-
-
-def _noted(reasons: Series, faults: list[tuple[str, Series]]) -> Series:
-    for reason, mask in faults:
-        if bool(mask.any()):
-            before = reasons.where(reasons == "", reasons + "; ")
-            reasons = reasons.where(~mask, before + reason)
-    return reasons
-
-
-def _blank_to_null(values: Series) -> Series:
-    if values.dtype.kind not in "OU" and str(values.dtype) not in ("str", "string"):
-        return values
+def _trimmed(values: Series) -> Series:
     text = values.astype("str").str.strip(_BLANK)
     return text.where(text != "", None)
 
 
-def _as_string(values: Series, _: Casting) -> tuple[Series, str]:
-    return values.astype("str"), "text"
+def _is_text(values: Series) -> bool:
+    return values.dtype.kind in "OU" or str(values.dtype) in ("str", "string")
 
 
-def _as_float(values: Series, casting: Casting) -> tuple[Series, str]:
-    numbers = casting.backend.frames.to_numeric(values, errors="coerce").astype("float64")
-    return numbers.where(abs(numbers) < np.inf, np.nan), "a number"
+def _read_float(values: Series, _: Column, __: Series | None, typing: Typing) -> Read:
+    numbers: Series | None = values
+    if _is_text(values):
+        numbers = typing.backend.plain_numbers(values)
+    if numbers is None:
+        values = _trimmed(values)
+        numbers = typing.backend.frames.to_numeric(values, errors="coerce")
+    numbers = numbers.astype("float64")
+    return numbers.where(abs(numbers) < np.inf, np.nan), values.isna()
 
 
-def _as_int(values: Series, casting: Casting) -> tuple[Series, str]:
-    if casting.column.money is not None:
-        return _as_minor_units(values, casting)
-    numbers = _as_float(values, casting)[0]
+def _read_int(values: Series, column: Column, currency: Series | None, typing: Typing) -> Read:
+    numbers, absent = _read_float(values, column, None, typing)
+    if column.money is not None:
+        return _minor_units(numbers, currency, typing.backend), absent
     whole = (numbers % 1 == 0) & (abs(numbers) < _EXACT_FLOAT)
-    return numbers.where(whole, np.nan), "a whole number"
+    return numbers.where(whole, np.nan), absent
 
 
-def _as_minor_units(values: Series, casting: Casting) -> tuple[Series, str]:
-    numbers = _as_float(values, casting)[0]
-    scale: Series | float = 100.0
-    if casting.currency is not None:
-        decimals = casting.currency.map(MINOR_DIGITS).fillna(USUAL_DIGITS)
-        scale = 10.0**decimals
-    scaled = numbers * scale
+def _minor_units(numbers: Series, currency: Series | None, backend: Backend) -> Series:
+    scaled = numbers * (100.0 if currency is None else _scales(currency, backend))
     units = scaled.round()
     # Prices such as 0.001 would vanish: they are refused, not rounded. What floats add is noise.
     exact = abs(units - scaled) <= 1e-6 + abs(units) * 2.0**-51
     exact &= abs(units) < _EXACT_PRODUCT
-    return units.where(exact, np.nan), "an amount in the currency's minor units"
+    return units.where(exact, np.nan)
 
 
-def _as_time(values: Series, casting: Casting) -> tuple[Series, str]:
-    return casting.backend.to_times(values, time_zone=casting.time_zone), "a time"
+def _scales(currency: Series, backend: Backend) -> Series:
+    """How many minor units one unit of each row's currency has."""
+    codes, distinct = currency.astype("str").factorize()
+    names = backend.frames.Series(distinct).str.strip(_BLANK)
+    digits = names.map(MINOR_DIGITS).fillna(USUAL_DIGITS).astype("float64")
+    table = backend.xp.append(10.0 ** backend.xp.asarray(digits.values), 10.0**USUAL_DIGITS)
+    return backend.frames.Series(table[backend.xp.asarray(codes)], index=currency.index)
 
 
-def _as_bool(values: Series, _: Casting) -> tuple[Series, str]:
+def _read_time(values: Series, _: Column, __: Series | None, typing: Typing) -> Read:
+    times = typing.backend.to_times(values, time_zone=typing.time_zone)
+    if _is_text(values) and bool((times.isna() & values.notna()).any()):
+        values = _trimmed(values)
+        times = typing.backend.to_times(values, time_zone=typing.time_zone)
+    return times, values.isna()
+
+
+def _read_bool(values: Series, _: Column, __: Series | None, ___: Typing) -> Read:
     if values.dtype.kind == "b":
-        return values.astype("float64"), "true or false"
-    text = values.astype("str").str.lower()
+        return values.astype("float64"), values.isna()
+    values = _trimmed(values)
+    text = values.str.lower()
     number = text.isin(list(_TRUE)).astype("float64")
-    return number.where(text.isin([*_TRUE, *_FALSE]), np.nan), "true or false"
+    return number.where(text.isin([*_TRUE, *_FALSE]), np.nan), values.isna()
 
 
-_CASTS: dict[str, Cast] = {
-    "string": _as_string,
-    "int64": _as_int,
-    "float64": _as_float,
-    "timestamp": _as_time,
-    "bool": _as_bool,
+_READERS: dict[str, Callable[[Series, Column, Series | None, Typing], Read]] = {
+    "int64": _read_int,
+    "float64": _read_float,
+    "timestamp": _read_time,
+    "bool": _read_bool,
 }
+
+
+def _any(masks: Sequence[Series], frame: Frame, backend: Backend) -> Series:
+    """The rows that any mask has."""
+    found = backend.xp.zeros(len(frame), dtype=bool)
+    for mask in masks:
+        found |= backend.xp.asarray(mask.values)
+    return backend.frames.Series(found, index=frame.index)
 
 
 def _rejected(
     raw: Frame,
     typed: Frame,
-    reasons: Series,
-    broken: list[BrokenRow],
-    contract: Contract,
-    *,
+    faults: Faults,
+    broken: Sequence[BrokenRow],
     file_no: int,
-    key: str,
-    backend: Backend,
+    typing: Typing,
 ) -> Frame:
-    """Rejected rows as the contract's rejected table wants them; few, so made on the host."""
-    facts = typed[["line", "customer_key", "key_kind"]].assign(reasons=reasons)
-    host = backend.to_pandas(facts).reset_index(drop=True)
-    values = backend.to_pandas(raw).to_dict("records")
-    host["row_values"] = [_evidence(row, contract, key) for row in values]
-    host = _with_broken(host, broken, key)
-    host = _with_somebody(host.assign(file_no=file_no), key)
-    return backend.cast(backend.from_pandas(host), contract.rejected())
+    """Rejected rows with their reasons and values; few, so made on the host."""
+    backend = typing.backend
+    host = backend.to_pandas(typed[["line", "customer_key", "key_kind"]]).reset_index(drop=True)
+    host = host.assign(
+        reasons=_reasons(len(host), faults, backend), row_values=_evidence(raw, typing)
+    )
+    host = _with_broken(host, broken, typing.key).assign(file_no=file_no)
+    return backend.from_pandas(_with_somebody(host, typing.key))
 
 
-def _with_broken(host: pd.DataFrame, broken: list[BrokenRow], key: str) -> pd.DataFrame:
+def _reasons(rows: int, faults: Faults, backend: Backend) -> list[str]:
+    """What is wrong with each row, in the order of the rules."""
+    found: list[list[str]] = [[] for _ in range(rows)]
+    for rule, mask in faults:
+        for row in np.flatnonzero(backend.to_host(mask)):
+            found[row].append(rule.reason)
+    return ["; ".join(reasons) for reasons in found]
+
+
+def _evidence(raw: Frame, typing: Typing) -> list[str]:
+    """Rejected rows as JSON: people as pseudonyms, identifiers in any text redacted."""
+    contract, backend = typing.contract, typing.backend
+    kinds = {way.of: way.kind for column in contract.columns for way in column.pseudonyms}
+    said: dict[str, list[str | None]] = {}
+    for name in raw.columns:
+        texts = raw[name].astype("str")
+        if name in kinds and name not in contract.names:
+            keys = tokens(texts, key=typing.key, kind=kinds[name], backend=backend)
+            shown = [as_hex(key) for key in backend.to_host(keys).tolist()]
+        else:
+            clean = redacted(texts, backend=backend)
+            shown = backend.to_pandas(clean.to_frame("text"))["text"].tolist()
+        absent = backend.to_host(texts.isna()).tolist()
+        said[name] = [None if no else one for one, no in zip(shown, absent, strict=True)]
+    rows = zip(*said.values(), strict=True) if said else ((),) * len(raw)
+    return [
+        json.dumps(
+            {n: value for n, value in zip(said, row, strict=True) if value is not None},
+            ensure_ascii=False,
+        )
+        for row in rows
+    ]
+
+
+def _with_broken(host: pd.DataFrame, broken: Sequence[BrokenRow], key: str) -> pd.DataFrame:
     if not broken:
         return host
     structureless = {
@@ -296,22 +377,12 @@ def _with_somebody(host: pd.DataFrame, key: str) -> pd.DataFrame:
     """A row that names nobody stands under a pseudonym of its own."""
     nobody = host["key_kind"].isna()
     places = zip(host["file_no"], host["line"], strict=True)
-    own = [token(f"{file_no}:{line}", key=key, kind=_LINE_KIND) for file_no, line in places]
+    own = [
+        token(f"{file_no}:{line}", key=key, kind=_LINE_KIND) if mine else 0
+        for (file_no, line), mine in zip(places, nobody, strict=True)
+    ]
     mine = pd.Series(own, dtype="int64", index=host.index)
     return host.assign(
         customer_key=host["customer_key"].where(~nobody, mine),
         key_kind=host["key_kind"].where(~nobody, "guest"),
     )
-
-
-def _evidence(row: Mapping[Any, Any], contract: Contract, key: str) -> str:
-    """A rejected row as JSON: people as pseudonyms, identifiers in any text redacted."""
-    kinds = {way.of: way.kind for column in contract.columns for way in column.pseudonyms}
-    shown: dict[str, object] = {}
-    for name, value in row.items():
-        if value is None or value != value:
-            continue
-        text = str(value)
-        hidden = name in kinds and name not in contract.names
-        shown[name] = as_hex(token(text, key=key, kind=kinds[name])) if hidden else redact(text)
-    return json.dumps(shown, ensure_ascii=False)

@@ -1,21 +1,32 @@
-"""The lake's folder: its settings, and its key beside it."""
+"""The lake's folder: its settings, and its keys beside it."""
 
 import json
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gpu_pipeline.errors import LakeError
-from gpu_pipeline.privacy import fingerprint, new_key
+from gpu_pipeline.privacy import chained, fingerprint, is_key, keys_in, new_key
 
-__all__ = ["key_path", "make_lake_folder", "read_settings"]
+__all__ = [
+    "ROTATION",
+    "check_settled",
+    "key_path",
+    "make_lake_folder",
+    "read_key_file",
+    "read_settings",
+    "write_key_file",
+    "write_settings",
+    "write_whole",
+]
 
 FORMAT = 1
 SETTINGS = "lake.json"
+ROTATION = "rotation.json"  # there while the keys are being rotated
 _NEEDED = {"format": int, "buckets": int, "time_zone": str, "key_fingerprint": str}
 _UNFINISHED = ".new"
+_NEXT = "next "  # before a key that a rotation has not finished with
 
 
 def key_path(lake: Path) -> Path:
@@ -52,6 +63,57 @@ def read_settings(root: Path) -> dict[str, Any]:
     return known
 
 
+def write_settings(root: Path, settings: dict[str, Any]) -> None:
+    """Puts other settings in the place of those that are there, at once."""
+    write_whole(root / SETTINGS, json.dumps(settings, indent=2) + "\n")
+
+
+def check_settled(root: Path, key_fingerprint: str) -> None:
+    """Refuses a lake whose keys are no longer those that it was opened with.
+
+    Raises:
+        LakeError: a rotation is under way or was killed, or has ended since.
+    """
+    if (root / ROTATION).exists():
+        message = (
+            f"The keys of {root} are being rotated, or a rotation was stopped: nothing is read or "
+            f"written until it has ended. `gpu-pipeline rotate-key --lake {root}` finishes it."
+        )
+        raise LakeError(message)
+    if read_settings(root)["key_fingerprint"] != key_fingerprint:
+        message = f"The keys of {root} were rotated since it was opened: open it again."
+        raise LakeError(message)
+
+
+def read_key_file(path: Path) -> tuple[str, str | None]:
+    """The chain of keys in the file, and the key that a rotation is about to add, if any.
+
+    Raises:
+        LakeError: the file can't be read or holds something else.
+    """
+    try:
+        lines = path.read_text().split("\n")
+    except (OSError, UnicodeError) as error:
+        message = f"The pseudonym key in {path} can't be read: {error}"
+        raise LakeError(message) from error
+    said = [line.strip() for line in lines if line.strip()]
+    coming = [line.removeprefix(_NEXT) for line in said if line.startswith(_NEXT)]
+    keys = [line for line in said if not line.startswith(_NEXT)]
+    if not keys or len(coming) > 1 or not all(is_key(key) for key in [*keys, *coming]):
+        message = (
+            f"{path} holds no pseudonym key, which is 64 hexadecimal digits (after rotations "
+            "one key a line, the oldest first)."
+        )
+        raise LakeError(message)
+    return chained(*keys), coming[0] if coming else None
+
+
+def write_key_file(path: Path, chain: str, *, coming: str | None = None) -> None:
+    """The file with these keys, readable by its owner alone, or as it was."""
+    lines = [*keys_in(chain), *([] if coming is None else [f"{_NEXT}{coming}"])]
+    write_whole(path, "\n".join(lines) + "\n")
+
+
 def make_lake_folder(root: Path, *, buckets: int, key: str | None) -> None:
     """Makes a new, empty lake with its key, where there is none yet.
 
@@ -71,7 +133,7 @@ def make_lake_folder(root: Path, *, buckets: int, key: str | None) -> None:
         "time_zone": "UTC",
         "key_fingerprint": fingerprint(used),
     }
-    _write_whole(root / SETTINGS, json.dumps(settings, indent=2) + "\n")
+    write_settings(root, settings)
 
 
 def _make_folder(root: Path) -> None:
@@ -89,17 +151,13 @@ def _make_folder(root: Path) -> None:
 
 
 def _key_in_file(path: Path) -> str:
-    """The key in the file; a fresh one where there is no file."""
+    """The keys in the file; a fresh one where there is no file."""
     if not path.exists():
-        _write_whole(path, new_key() + "\n", only_if_absent=True)
-    key = path.read_text().strip()
-    if not re.fullmatch("[0-9a-fA-F]{64}", key):
-        message = f"{path} holds no pseudonym key, which is 64 hexadecimal digits."
-        raise LakeError(message)
-    return key
+        write_whole(path, new_key() + "\n", only_if_absent=True)
+    return read_key_file(path)[0]
 
 
-def _write_whole(path: Path, text: str, *, only_if_absent: bool = False) -> None:
+def write_whole(path: Path, text: str, *, only_if_absent: bool = False) -> None:
     """The file with exactly this text, readable by its owner alone, or as it was."""
     new = path.with_name(f"{path.name}{_UNFINISHED}")
     new.unlink(missing_ok=True)

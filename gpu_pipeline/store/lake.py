@@ -1,9 +1,11 @@
 """Lake: a folder of versioned tables, the door for everyone who reads or writes them."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,27 +15,29 @@ from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import Contract, contract
 from gpu_pipeline.errors import LakeError
 from gpu_pipeline.privacy import fingerprint
-from gpu_pipeline.store.folder import key_path, make_lake_folder, read_settings
-from gpu_pipeline.store.parts import partition_columns
-from gpu_pipeline.store.writer import Writer, exclusive, is_table
+from gpu_pipeline.store.conditions import (
+    Condition,
+    as_moment,
+    checked,
+    possible_buckets,
+    possible_span,
+)
+from gpu_pipeline.store.folder import (
+    check_settled,
+    key_path,
+    make_lake_folder,
+    read_key_file,
+    read_settings,
+)
+from gpu_pipeline.store.log import commit_info, data_version, is_table, latest_version
+from gpu_pipeline.store.reading import PartReader
+from gpu_pipeline.store.version import Files, OpenedVersions, TableVersion
+from gpu_pipeline.store.writer import Writer, exclusive
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
-    from deltalake import DeltaTable
 
-__all__ = ["Condition", "Lake"]
-
-Condition = tuple[str, str, Any]
-
-_COMPARE = {
-    "==": lambda column, value: column == value,
-    "!=": lambda column, value: column != value,
-    "<": lambda column, value: column < value,
-    "<=": lambda column, value: column <= value,
-    ">": lambda column, value: column > value,
-    ">=": lambda column, value: column >= value,
-    "in": lambda column, value: column.isin(list(value)),
-}
+__all__ = ["Lake"]
 
 
 class Lake:
@@ -52,19 +56,24 @@ class Lake:
     ) -> None:
         """Opens the lake at `path`.
 
-        `key` is the pseudonym key; without it the file `<path>.key` is read when it is needed.
+        `key` is the pseudonym key, or after rotations the chain of them, commas between;
+        without it the file `<path>.key` is read when it is needed.
 
         Raises:
-            LakeError: there is no lake, a newer version made it, or the key is another lake's.
+            LakeError: there is no lake, a newer version made it, its keys are being rotated, or
+                the key is another lake's.
         """
-        self.path = Path(path)
+        self.path = _checked_path(Path(path))
         self.backend = backend if backend is not None else Backend.choose()
         settings = read_settings(self.path)
         self.buckets: int = settings["buckets"]
         self.time_zone: str = settings["time_zone"]
         self._fingerprint: str = settings["key_fingerprint"]
+        self._closed: dict[str, int] = settings.get("closed_before", {})
         self._given_key = key
         self._versions: dict[str, int] = {}
+        self._opened = OpenedVersions(self.path / "tables")
+        self._check_settled()
         if key is not None:
             self._checked(key, "the key that was given")
 
@@ -84,12 +93,12 @@ class Lake:
         Raises:
             LakeError: the folder can't be made or holds something else.
         """
-        make_lake_folder(Path(path), buckets=buckets, key=key)
+        make_lake_folder(_checked_path(Path(path)), buckets=buckets, key=key)
         return cls(path, backend=backend, key=key)
 
     @property
     def key(self) -> str:
-        """The pseudonym key, 64 hexadecimal digits.
+        """The pseudonym key, 64 hexadecimal digits; a chain of them after rotations.
 
         Raises:
             LakeError: it is nowhere to be found, or is not this lake's.
@@ -103,7 +112,7 @@ class Lake:
                 "in the variable GPU_PIPELINE_KEY."
             )
             raise LakeError(message)
-        return self._checked(path.read_text().strip(), str(path))
+        return self._checked(read_key_file(path)[0], str(path))
 
     @property
     def serving(self) -> Path:
@@ -118,7 +127,16 @@ class Lake:
         """The version that `read` gives: the pinned or the latest one; None without the table."""
         if table in self._versions:
             return self._versions[table]
-        return int(self._open(table).version()) if self._exists(table) else None
+        folder = self.path / "tables" / table
+        return latest_version(folder) if is_table(folder) else None
+
+    def data_version(self, table: str) -> int | None:
+        """The version since which the rows are what `read` gives; None without the table.
+
+        A compaction, or a column that was added, makes a new version of the same rows.
+        """
+        version = self.version(table)
+        return None if version is None else data_version(self.path / "tables" / table, version)
 
     def pinned(self, versions: Mapping[str, int]) -> "Lake":
         """The same lake, where `read` gives these versions unless told another."""
@@ -137,109 +155,136 @@ class Lake:
         """The table as a Dask frame, one partition a bucket (or file, where it has no buckets).
 
         A partition holds whole histories: all rows of its customers. `where` are conditions
-        (column, operator, value) that must all hold; buckets and months that can't fulfil them
-        are not read. `as_of` leaves out what happened later, and of an entity it keeps the
-        version that was true then. Times without a zone are UTC.
+        (column, operator, value) that must all hold; files whose bucket or event times can't
+        fulfil them are not opened. Times are datetimes or ISO 8601 texts, UTC without a zone.
+
+        `as_of` leaves out what happened later. An entity's row is valid from its event time on,
+        until the next row of the same entity: with `as_of` each entity comes once, as it was
+        then, and conditions are held to that row; without, all its versions come.
+        `as_of=lake.latest(table)` gives the entities as they are.
+
+        A `version` from before the contract grew reads with the columns of today: what was
+        not there yet is null, or has the contract's default.
 
         Raises:
-            LakeError: the table or version is not there, or an operator is unknown.
+            LakeError: the table or version is not there, an operator is unknown, or a value is
+                no time where the column is one.
             ContractError: a column is not the table's.
         """
         import dask
         import dask.dataframe as dd
 
         found = contract(table)
-        conditions = _checked_conditions(where or ())
         names = list(found.names if columns is None else columns)
-        for name in [*names, *(condition[0] for condition in conditions)]:
-            found[name]  # raises for a column that is not there
-        moment = None if as_of is None else _naive(as_of)
-        reader = _Reader(self.backend, found, tuple(names), tuple(conditions), moment)
-        groups = self._groups(found, conditions, version, whole=as_of is not None)
+        reader = self._reader(found, names, where or (), as_of)
+        groups = self._groups(found, reader, version, whole=as_of is not None)
         # Strings stay the frame library's own, as they are inside a run.
         with dask.config.set({"dataframe.convert-string": False}):
             frame: dd.DataFrame = dd.from_map(
                 reader,
-                [paths for _, paths in groups],
+                groups,
                 meta=self.backend.empty(found, names),
                 enforce_metadata=False,
                 label=f"read-{table}",
             )
         return frame
 
-    def read_bucket(self, table: str, bucket: int | None, where: Sequence[Condition] = ()) -> Frame:
-        """One bucket (of a table without buckets, all rows) at once, as a frame of the device."""
-        found, conditions = contract(table), _checked_conditions(where)
-        reader = _Reader(self.backend, found, found.names, tuple(conditions), None)
-        groups = self._groups(found, conditions, None, whole=True)
-        mine = [paths for place, paths in groups if bucket is None or place == f"{bucket:05d}"]
-        return reader(tuple(path for paths in mine for path in paths))
+    def read_bucket(
+        self,
+        table: str,
+        bucket: int | None,
+        where: Sequence[Condition] = (),
+        columns: Sequence[str] | None = None,
+    ) -> Frame:
+        """One bucket (of a table without buckets, all rows) at once, as a frame of the device.
 
-    def history(self, table: str) -> list[dict[str, Any]]:
-        """The versions of a table, newest first: version, at (UTC), operation and its note."""
-        return [
-            {
-                "version": entry["version"],
-                "at": datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
-                "operation": entry["operation"],
-                **entry.get("note", {}),
-            }
-            for entry in self._open(table).history()
-        ]
+        Files that can't hold a row that fulfils the conditions are not opened; raises as `read`.
+        """
+        found = contract(table)
+        reader = self._reader(found, found.names if columns is None else columns, where, None)
+        files = self._files(found, reader, None)
+        if bucket is not None and found.bucketed:
+            files = files.in_buckets({bucket})
+        return reader(self._paths(found, files))
+
+    def files(self, table: str) -> Files:
+        """The files of the version that `read` gives, as its log tells them.
+
+        Raises:
+            LakeError: the table is not there.
+        """
+        return self._open(contract(table)).files
+
+    def read_files(self, table: str, files: Files) -> Frame:
+        """The rows of some of the files, in order, as a frame of the device."""
+        found = contract(table)
+        return self._reader(found, found.names, (), None)(self._paths(found, files))
+
+    def history(self, table: str, limit: int | None = None) -> list[dict[str, Any]]:
+        """The versions of a table (at most `limit`), newest first.
+
+        Each with version, at (UTC), operation (create, append, overwrite, compact or evolve),
+        the rows that the table then had, and its note.
+
+        Raises:
+            LakeError: the table is not there.
+        """
+        folder = self._folder(table)
+        numbers = islice(range(latest_version(folder), -1, -1), limit)
+        return [_told(number, commit_info(folder, number)) for number in numbers]
 
     def note(self, table: str) -> dict[str, Any]:
-        """What the latest commit says of itself; empty without the table."""
-        if not self._exists(table):
+        """What the commit that gave the table its rows says of itself; empty without the table."""
+        folder = self.path / "tables" / table
+        if not is_table(folder):
             return {}
-        (entry,) = self._open(table).history(1)
-        return dict(entry.get("note", {}))
+        version = data_version(folder, latest_version(folder))
+        return dict(commit_info(folder, version).get("note", {}))
 
     def loaded(self, table: str, transactions: Iterable[str]) -> set[str]:
         """Those of the transactions that the table has a commit of."""
         if not self._exists(table):
             return set()
-        opened = self._open(table)
-        return {name for name in transactions if opened.transaction_version(name) is not None}
+        opened = self._open(contract(table), latest_version(self._folder(table)))
+        return {name for name in transactions if opened.has_seen(name)}
 
     def rows(self, table: str) -> int:
         """How many rows the version that `read` gives has; read from the log alone."""
-        import pyarrow as pa
-
         if not self._exists(table):
             return 0
-        actions = pa.table(self._open(table, self.version(table)).get_add_actions(flatten=True))
-        return int(sum(actions["num_records"].to_pylist())) if len(actions) else 0
+        return int(self._open(contract(table)).files.rows.sum())
 
     def span(self, table: str) -> tuple[datetime, datetime] | None:
         """The earliest and latest event time in the table, UTC without zone; from the log alone."""
-        import pyarrow as pa
-
-        column = contract(table).event_time
-        if column is None or not self._exists(table):
+        if contract(table).event_time is None or not self._exists(table):
             return None
-        actions = pa.table(self._open(table, self.version(table)).get_add_actions(flatten=True))
-        if f"max.{column}" not in actions.column_names:
+        files = self._open(contract(table)).files
+        timed = files.where(~np.isnat(files.firsts))
+        if not len(timed):
             return None
-        firsts, lasts = (
-            [time for time in actions[f"{which}.{column}"].to_pylist() if time is not None]
-            for which in ("min", "max")
-        )
-        return (min(firsts), max(lasts)) if firsts else None
+        return timed.firsts.min().item(), timed.lasts.max().item()
 
     def latest(self, table: str) -> datetime | None:
         """The latest event time in the table, UTC without zone; read from the log alone."""
         span = self.span(table)
         return None if span is None else span[1]
 
-    def writer(self, *, wait_seconds: float = 10.0) -> AbstractContextManager[Writer]:
+    @contextmanager
+    def writer(self, *, wait_seconds: float = 10.0) -> Iterator[Writer]:
         """The right to write, for one process at a time.
 
         Raises:
-            LakeError: another process holds it, and still did after `wait_seconds`.
+            LakeError: another process holds it, and still did after `wait_seconds`; or the keys
+                were rotated meanwhile.
         """
-        return exclusive(
+        with exclusive(
             self.path, buckets=self.buckets, backend=self.backend, wait_seconds=wait_seconds
-        )
+        ) as writer:
+            self._check_settled()
+            yield writer
+
+    def _check_settled(self) -> None:
+        check_settled(self.path, self._fingerprint)
 
     def _checked(self, key: str, where: str) -> str:
         if fingerprint(key) != self._fingerprint:
@@ -250,125 +295,99 @@ class Lake:
     def _exists(self, table: str) -> bool:
         return is_table(self.path / "tables" / table)
 
-    def _open(self, table: str, version: int | None = None) -> "DeltaTable":
-        from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError, TableNotFoundError
-
+    def _folder(self, table: str) -> Path:
         if not self._exists(table):
             there = ", ".join(self.tables()) or "none yet"
             message = f"No table {table!r} in {self.path}. Tables: {there}."
             raise LakeError(message)
-        try:
-            return DeltaTable(self.path / "tables" / table, version=version)
-        except (DeltaError, TableNotFoundError, OSError, OverflowError, ValueError) as error:
+        return self.path / "tables" / table
+
+    def _open(self, found: Contract, version: int | None = None) -> TableVersion:
+        """The table at that version; by default at the one that `read` gives."""
+        self._check_settled()
+        folder = self._folder(found.name)
+        if version is None:
+            version = self._versions.get(found.name)
+        number = latest_version(folder) if version is None else version
+        if 0 <= number < self._closed.get(found.name, 0):
             message = (
-                f"Table {table!r} of {self.path} can't be opened at version {version}: {error}"
+                f"Version {number} of {found.name} was closed by a rotation of the keys of "
+                f"{self.path}: versions from {self._closed[found.name]} on can be read."
             )
-            raise LakeError(message) from error
+            raise LakeError(message)
+        return self._opened.get(found.name, number, found.event_time)
+
+    def _reader(
+        self,
+        found: Contract,
+        columns: Sequence[str],
+        where: Sequence[Condition],
+        as_of: datetime | None,
+    ) -> PartReader:
+        for name in columns:
+            found[name]  # raises for a column that is not there
+        return PartReader(
+            self.backend,
+            found,
+            columns=columns,
+            conditions=checked(where, found),
+            as_of=None if as_of is None else as_moment(as_of),
+        )
+
+    def _files(self, found: Contract, reader: PartReader, version: int | None) -> Files:
+        """The files that can hold a row that the reader keeps."""
+        buckets = possible_buckets(reader.early, self.buckets) if found.bucketed else None
+        opened = self._open(found, version)
+        span = possible_span(reader.early, found.event_time)
+        files = opened.files.in_buckets(buckets).within(span)
+        self._check_kept(found, opened.number, files)
+        return files
+
+    def _check_kept(self, found: Contract, version: int, files: Files) -> None:
+        """Refuses a version whose files were given up; the latest has all of its own."""
+        if version == latest_version(self._folder(found.name)):
+            return
+        if not all(Path(path).is_file() for path in self._paths(found, files)):
+            message = (
+                f"Version {version} of {found.name} can't be read any more: `gpu-pipeline compact` "
+                "removed files that no version of the days to keep (--keep-days) had."
+            )
+            raise LakeError(message)
+
+    def _paths(self, found: Contract, files: Files) -> list[str]:
+        folder = self.path / "tables" / found.name
+        return [str(folder / path) for path in files.paths]
 
     def _groups(
-        self,
-        found: Contract,
-        conditions: Sequence[Condition],
-        version: int | None,
-        *,
-        whole: bool,
-    ) -> list[tuple[str, tuple[str, ...]]]:
-        """(place, files) of each partition; files that can't hold a row that fits are left out."""
-        if version is None:
-            version = self.version(found.name)
-        table = self._open(found.name, version)
-        buckets = _possible_buckets(conditions, self.buckets) if found.bucketed else None
-        months = _possible_months(conditions, found)
-        groups: dict[str, list[str]] = {}
-        folder, depth = self.path / "tables" / found.name, len(partition_columns(found))
-        for uri in sorted(table.file_uris()):
-            *places, name = Path(uri).parts[-1 - depth :]  # before that, a URI is percent-encoded
-            at, path = dict(p.split("=") for p in places), str(folder.joinpath(*places, name))
-            if buckets is not None and int(at["bucket"]) not in buckets:
-                continue
-            if found.by_month and not months[0] <= at["month"] <= months[1]:
-                continue
-            place = f"{int(at['bucket']):05d}" if found.bucketed else "" if whole else path
-            groups.setdefault(place, []).append(path)
-        return [(place, tuple(groups[place])) for place in sorted(groups)] or [("", ())]
+        self, found: Contract, reader: PartReader, version: int | None, *, whole: bool
+    ) -> list[list[str]]:
+        """The files of each partition (a bucket, `whole` table or file); never no partition."""
+        files = self._files(found, reader, version)
+        if found.bucketed:
+            groups = [files.in_buckets({b}) for b in np.unique(files.buckets).tolist()]
+            return [self._paths(found, group) for group in groups] or [[]]
+        paths = self._paths(found, files)
+        return [paths] if whole or not paths else [[path] for path in paths]
 
 
-class _Reader:
-    """Reads one partition; small, sent to workers."""
-
-    def __init__(
-        self,
-        backend: Backend,
-        found: Contract,
-        columns: tuple[str, ...],
-        conditions: tuple[Condition, ...],
-        as_of: np.datetime64 | None,
-    ) -> None:
-        self.backend = backend
-        self.contract = found
-        self.columns = columns
-        self.conditions = conditions
-        self.as_of = as_of
-
-    def __call__(self, paths: tuple[str, ...]) -> Frame:
-        needed = dict.fromkeys([*self.columns, *(c[0] for c in self.conditions)])
-        if self.as_of is not None:
-            needed |= dict.fromkeys([*self.contract.key, *self._time()])
-        if not paths:
-            return self.backend.empty(self.contract, self.columns)
-        frame = self.backend.read_parquet(paths, list(needed))
-        for column, operator, value in self.conditions:
-            frame = frame[_COMPARE[operator](frame[column], value)]
-        if self.as_of is not None:
-            frame = self._then(frame, self.as_of)
-        return frame[list(self.columns)].reset_index(drop=True)
-
-    def _time(self) -> list[str]:
-        return [self.contract.event_time] if self.contract.event_time else []
-
-    def _then(self, frame: Frame, as_of: np.datetime64) -> Frame:
-        if self.contract.event_time is None:
-            return frame
-        frame = frame[frame[self.contract.event_time] <= as_of]
-        if self.contract.kind == "event" or self.contract.event_time not in self.contract.key:
-            return frame
-        identity = [name for name in self.contract.key if name != self.contract.event_time]
-        ordered = frame.sort_values([*identity, self.contract.event_time])
-        return ordered.drop_duplicates(subset=identity, keep="last")
+def _checked_path(path: Path) -> Path:
+    """Refuses a path that Delta's own code would take for another one."""
+    escaped = re.search("%[0-9a-fA-F]{2}", str(path.resolve()))
+    if escaped:
+        message = (
+            f"The lake can't be in {path.resolve()}: {escaped.group()} in a path is taken for an "
+            "escaped character. Choose a path without it; spaces and umlauts are fine."
+        )
+        raise LakeError(message)
+    return path
 
 
-def _naive(moment: datetime) -> np.datetime64:
-    """The moment as columns hold it: UTC, microseconds, no zone."""
-    utc = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-    return np.datetime64(utc, "us")
-
-
-def _checked_conditions(where: Sequence[Condition]) -> list[Condition]:
-    for column, operator, _ in where:
-        if operator not in _COMPARE:
-            message = f"{column} {operator}: there are only {', '.join(_COMPARE)}."
-            raise LakeError(message)
-    return [(c, o, _naive(v) if isinstance(v, datetime) else v) for c, o, v in where]
-
-
-def _possible_buckets(conditions: Sequence[Condition], buckets: int) -> set[int] | None:
-    possible: set[int] | None = None
-    for column, operator, value in conditions:
-        if column == "customer_key" and operator in ("==", "in"):
-            keys = [value] if operator == "==" else list(value)
-            found = {int(key) & (buckets - 1) for key in keys}
-            possible = found if possible is None else possible & found
-    return possible
-
-
-def _possible_months(conditions: Sequence[Condition], found: Contract) -> tuple[str, str]:
-    first, last = "", "~"
-    for column, operator, value in conditions:
-        if column == found.event_time and operator in ("==", "<", "<=", ">", ">="):
-            month = str(np.datetime64(value, "M"))
-            if operator != "<" and operator != "<=":
-                first = max(first, month)
-            if operator != ">" and operator != ">=":
-                last = min(last, month)
-    return first, last
+def _told(number: int, info: Mapping[str, Any]) -> dict[str, Any]:
+    operation = str(info.get("operation", "")).lower()
+    return {
+        "version": number,
+        "at": datetime.fromtimestamp(info.get("timestamp", 0) / 1000, UTC),
+        "operation": "create" if operation == "create table" else info.get("kind", operation),
+        "rows": info.get("rows"),
+        **info.get("note", {}),
+    }

@@ -1,17 +1,21 @@
 """Parts: the Parquet files of a table, one bucket and month each, rows in the contract's order."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpu_pipeline.backend import Array, Backend, Frame
+from gpu_pipeline.kernels import order_of, run_starts
+from gpu_pipeline.store.conditions import Condition, row_group_filters
+from gpu_pipeline.store.keys import key_hashes, write_keys
 
 if TYPE_CHECKING:
     from gpu_pipeline.contracts import Contract
 
-__all__ = ["Part", "partition_columns", "write_parts"]
+__all__ = ["Part", "partition_columns", "read_parts", "write_parts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +42,7 @@ class Part:
         Nothing else: minima and maxima of personal columns would outlive an erasure in the log.
         """
         facts: dict[str, object] = {"numRecords": self.rows}
-        if event_time is not None and self.rows:
+        if event_time is not None and self.first is not None:
             facts |= {"minValues": {event_time: self.first}, "maxValues": {event_time: self.last}}
         return json.dumps(facts)
 
@@ -56,20 +60,27 @@ def write_parts(
     name: str,
     buckets: int,
     backend: Backend,
+    announce: Callable[[Sequence[str]], None] | None = None,
 ) -> list[Part]:
     """Writes the rows as one file per bucket and month, and says what was written.
 
-    The files are no part of the table until a commit names them.
+    The files are no part of the table until a commit names them. `announce` is told their paths,
+    relative to the `folder`, before the first one is there.
     """
     placed = _placed(backend.cast(frame, contract), contract, buckets)
-    ordered = placed.sort_values([*partition_columns(contract), *contract.sort_order])
+    ordered = _ordered(placed, [*partition_columns(contract), *contract.sort_order], backend)
+    runs = list(_runs(ordered, contract, backend))
+    if announce is not None and runs:
+        announce([_part_path(name, bucket, month) for _, _, bucket, month in runs])
     written = []
-    for start, stop, bucket, month in _runs(ordered, contract, backend):
+    for start, stop, bucket, month in runs:
         piece = ordered.iloc[start:stop][list(contract.names)]
         path = _part_path(name, bucket, month)
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         piece.to_parquet(str(target), compression="zstd", index=False)
+        if contract.stage == "source":
+            write_keys(target, backend.to_host(key_hashes(piece, contract, backend)))
         first, last = _time_range(piece, contract)
         written.append(
             Part(
@@ -85,6 +96,51 @@ def write_parts(
     return written
 
 
+def read_parts(
+    paths: Sequence[str],
+    contract: "Contract",
+    columns: Sequence[str],
+    *,
+    backend: Backend,
+    conditions: Sequence[Condition] = (),
+) -> Frame:
+    """The files' rows, in order, with these columns in the contract's types.
+
+    A column that a file was written without is null there, or has the contract's default. Rows
+    that can't fulfil the `conditions` may be left out, or may not.
+    """
+    pieces = [_read_part(path, contract, columns, conditions, backend) for path in paths]
+    whole = pieces[0] if len(pieces) == 1 else backend.frames.concat(pieces, ignore_index=True)
+    return backend.cast(whole, contract, columns)
+
+
+def _read_part(
+    path: str,
+    contract: "Contract",
+    columns: Sequence[str],
+    conditions: Sequence[Condition],
+    backend: Backend,
+) -> Frame:
+    import pyarrow.parquet as pq
+
+    there = set(pq.read_schema(path).names)
+    known = [name for name in columns if name in there]
+    frame = backend.frames.read_parquet(
+        path,
+        columns=known or [contract.key[0]],  # some column: a frame of none has no rows
+        filters=row_group_filters(conditions, contract, there),
+    )
+    added = [name for name in columns if name not in there]
+    if not added:
+        return frame
+    blank = backend.empty(contract, added).reindex(frame.index)
+    for name in added:
+        default = contract[name].default
+        values = blank[name] if default is None else blank[name].fillna(default)
+        frame = frame.assign(**{name: values})
+    return backend.cast(frame, contract, columns)
+
+
 def _placed(frame: Frame, contract: "Contract", buckets: int) -> Frame:
     """The frame with the columns that say where a row goes; months count from the year 0."""
     if contract.bucketed:
@@ -93,6 +149,23 @@ def _placed(frame: Frame, contract: "Contract", buckets: int) -> Frame:
         time = frame[contract.event_time].dt
         frame = frame.assign(month=time.year.astype("int64") * 12 + time.month - 1)
     return frame
+
+
+def _ordered(frame: Frame, columns: list[str], backend: Backend) -> Frame:
+    """The rows in ascending order of the columns; texts are compared only where numbers tie."""
+    xp = backend.xp
+    numbers = list(takewhile(lambda name: frame[name].dtype.kind in "iM", columns))
+    if len(frame) < 2 or not numbers:
+        return frame.sort_values(columns)
+    order = order_of([backend.as_bits(frame[name]) for name in numbers], xp)
+    if len(numbers) < len(columns):
+        starts = run_starts([backend.as_bits(frame[name])[order] for name in numbers], xp)
+        lengths = xp.diff(xp.append(starts, len(frame)))
+        tied = xp.flatnonzero(xp.repeat(lengths > 1, lengths))
+        # Runs keep their places: only rows that tie change theirs, among themselves.
+        some = frame.iloc[order[tied]].assign(place=order[tied]).sort_values(columns)
+        order[tied] = xp.asarray(some["place"].values)
+    return frame.iloc[order]
 
 
 def _runs(
@@ -129,5 +202,7 @@ def _time_range(frame: Frame, contract: "Contract") -> tuple[str | None, str | N
     if contract.event_time is None:
         return None, None
     time = frame[contract.event_time]
+    if not bool(time.notna().any()):
+        return None, None
     first, last = (str(value).replace(" ", "T") for value in (time.min(), time.max()))
     return first, last

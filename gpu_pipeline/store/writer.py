@@ -1,34 +1,55 @@
 """Writer: the one process that may change a lake, and what it commits."""
 
 import fcntl
-import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gpu_pipeline.errors import LakeError
-from gpu_pipeline.store.parts import Part, partition_columns, write_parts
+from gpu_pipeline.store.journal import Journal, remove_leftovers
+from gpu_pipeline.store.log import data_version, is_table, latest_version
+from gpu_pipeline.store.parts import Part, partition_columns, read_parts, write_parts
+from gpu_pipeline.store.schema import (
+    add_columns,
+    allowed_changes,
+    needs_telling,
+    table_schema,
+    table_settings,
+    tell,
+)
+from gpu_pipeline.store.version import Files, TableVersion
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
+    from deltalake.transaction import AddAction, RemoveAction
 
     from gpu_pipeline.backend import Backend, Frame
     from gpu_pipeline.contracts import Contract
 
-__all__ = ["Writer", "exclusive", "is_table"]
+__all__ = ["Writer", "exclusive"]
 
-_LOG = "_delta_log"
-_TABLE_SETTINGS = {"delta.enableExpiredLogCleanup": "false"}
+_EXACT_IN_FLOAT = 2**53
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Commit:
+    """What a commit does and says of itself; `rows` are those that the table has then."""
+
+    kind: Literal["append", "overwrite", "compact", "evolve"]
+    rows: int
+    note: Mapping[str, Any] = field(default_factory=dict)
+    transactions: Sequence[str] = ()
 
 
 class Writer:
     """Holds the lake's lock; writes parts and commits them, a table at a time.
 
     What it wrote without committing is removed when it closes, or, if it was killed, by the next
-    writer: the marker in `writing/` names its files.
+    writer: its journal in `writing/` names its files.
     """
 
     def __init__(self, root: Path, *, buckets: int, backend: "Backend") -> None:
@@ -36,6 +57,7 @@ class Writer:
         self.buckets = buckets
         self.backend = backend
         self.id = uuid.uuid4().hex[:12]
+        self.journal = Journal(root, self.id)
         self._written = 0
 
     def folder(self, table: str) -> Path:
@@ -54,6 +76,15 @@ class Writer:
         """A folder for work in progress; gone when the writer closes, or with the next one."""
         return self.root / "staging" / self.id
 
+    def check(self, contract: "Contract") -> None:
+        """Whether the table can take rows of the contract; it need not be there yet.
+
+        Raises:
+            ContractError: what the table holds can't be read under the contract.
+        """
+        if is_table(self.folder(contract.name)):
+            allowed_changes(self._opened(contract), contract)
+
     def write(
         self, frame: "Frame", contract: "Contract", *, number: int | None = None
     ) -> list[Part]:
@@ -65,6 +96,7 @@ class Writer:
             name=self.part_name(number),
             buckets=self.buckets,
             backend=self.backend,
+            announce=lambda paths: self.journal.writing(contract.name, paths),
         )
 
     def commit(
@@ -78,47 +110,122 @@ class Writer:
     ) -> int:
         """Makes the parts the table's next version, at once or not at all; returns the version.
 
-        `overwrite` replaces all rows. Where the table has every one of `transactions` already,
-        nothing is committed. `note` is kept with the version (see `Lake.history`).
-        """
-        from deltalake import CommitProperties, Transaction
+        `overwrite` replaces all rows, and with them the columns. Otherwise the table grows into
+        the contract first, where it must. Where the table has every one of `transactions`
+        already, nothing is committed. `note` is kept with the version (see `Lake.history`).
 
-        table = self._table(contract)
+        Raises:
+            ContractError: what the table holds can't be read under the contract.
+        """
+        table = self._opened(contract)
         new = [name for name in transactions if table.transaction_version(name) is None]
         if transactions and not new:
             return int(table.version())
-        table.create_write_transaction(
-            [_add_action(part, contract) for part in parts],
-            "overwrite" if overwrite else "append",
-            _table_schema(contract),
-            partition_columns(contract),
-            commit_properties=CommitProperties(
-                custom_metadata={"note": dict(note or {})},
-                app_transactions=[Transaction(name, 1) for name in new],
-            ),
+        table = self._grown(table, contract, overwrite=overwrite)
+        before = 0 if overwrite else _rows(table)
+        commit = _Commit(
+            kind="overwrite" if overwrite else "append",
+            rows=before + sum(part.rows for part in parts),
+            note=note or {},
+            transactions=new,
         )
-        return int(self._table(contract).version())
+        return self._commit(table, contract, [_added(part, contract) for part in parts], commit)
 
-    def _table(self, contract: "Contract") -> "DeltaTable":
+    def files(self, contract: "Contract") -> Files:
+        """The files of the table, which grows into the contract first, where it must.
+
+        Raises:
+            ContractError: what the table holds can't be read under the contract.
+            LakeError: there is no table.
+        """
+        folder = self.folder(contract.name)
+        if not is_table(folder):
+            message = f"No table {contract.name!r} in {self.root}."
+            raise LakeError(message)
+        table = self._grown(self._opened(contract), contract)
+        return TableVersion(table, contract.event_time).files
+
+    def replace_files(
+        self,
+        contract: "Contract",
+        old: Sequence[Files],
+        parts: Sequence[Part],
+        *,
+        note: Mapping[str, Any],
+    ) -> int:
+        """Makes the parts stand for the old files, whose rows they hold; returns the version.
+
+        The rows are what they were (see `Lake.data_version`); earlier versions keep their files.
+        """
+        table = self._opened(contract)
+        added = [_added(part, contract, changes_rows=False) for part in parts]
+        commit = _Commit(kind="compact", rows=_rows(table), note=note)
+        return self._commit(table, contract, [*added, *_removed(old)], commit)
+
+    def _commit(
+        self, table: "DeltaTable", contract: "Contract", actions: list[Any], commit: _Commit
+    ) -> int:
+        folder, version = self.folder(contract.name), int(table.version())
+        self.journal.committing(contract.name, version + 1)
+        table.create_write_transaction(
+            actions,
+            "overwrite" if commit.kind in ("overwrite", "evolve") else "append",
+            table_schema(contract),
+            partition_columns(contract),
+            commit_properties=_properties(commit, folder, version),
+        )
+        return latest_version(folder)
+
+    def _opened(self, contract: "Contract") -> "DeltaTable":
+        """The table, fresh from its log (a handle gets slower with each commit); new if need be."""
         from deltalake import DeltaTable
 
         folder = self.folder(contract.name)
-        if not is_table(folder):
-            return DeltaTable.create(
-                folder,
-                schema=_table_schema(contract),
-                partition_by=partition_columns(contract),
-                name=contract.name,
-                description=contract.purpose,
-                configuration=_TABLE_SETTINGS,
-                mode="ignore",
-            )
-        return DeltaTable(folder)
+        if is_table(folder):
+            return DeltaTable(folder)
+        self.journal.committing(contract.name, 0)
+        return DeltaTable.create(
+            folder,
+            schema=table_schema(contract),
+            partition_by=partition_columns(contract),
+            name=contract.name,
+            description=contract.purpose,
+            configuration=table_settings(contract),
+            raise_if_key_not_exists=False,
+            mode="ignore",
+        )
 
+    def _grown(
+        self, table: "DeltaTable", contract: "Contract", *, overwrite: bool = False
+    ) -> "DeltaTable":
+        """The table, able to take rows of the contract; one that was killed growing goes on."""
+        found = allowed_changes(table, contract, overwrite=overwrite)
+        if not needs_telling(table, contract) and not found:
+            return table
+        folder, commit = self.folder(contract.name), _Commit(kind="evolve", rows=_rows(table))
+        if not overwrite:
+            widened = [c.column for c in found if c.kind == "widened" and c.column is not None]
+            if widened:
+                self._widen(table, contract, widened, commit)
+                table = self._opened(contract)
+            self.journal.committing(contract.name, int(table.version()) + 1)
+            add_columns(table, contract, _properties(commit, folder, int(table.version())))
+            table = self._opened(contract)
+        self.journal.committing(contract.name, int(table.version()) + 1)
+        tell(table, contract, _properties(commit, folder, int(table.version())))
+        return self._opened(contract)
 
-def is_table(folder: Path) -> bool:
-    """Whether a first version is there; a log without one was left by a killed writer."""
-    return (folder / _LOG / f"{0:020d}.json").is_file()
+    def _widen(
+        self, table: "DeltaTable", contract: "Contract", columns: list[str], commit: _Commit
+    ) -> None:
+        """Rewrites all files with the wider columns: Delta has no whole numbers among fractions."""
+        folder, parts = self.folder(contract.name), list[Part]()
+        for path in TableVersion(table, None).files.paths.tolist():
+            _check_exact(folder / path, columns)
+            frame = read_parts([str(folder / path)], contract, contract.names, backend=self.backend)
+            parts += self.write(frame, contract)
+        actions = [_added(part, contract, changes_rows=False) for part in parts]
+        self._commit(table, contract, actions, commit)
 
 
 @contextmanager
@@ -132,15 +239,13 @@ def exclusive(
     """
     with (root / "lock").open("a+") as lock:
         _take(lock.fileno(), root, wait_seconds)
-        _remove_leftovers(root)
+        remove_leftovers(root)
         writer = Writer(root, buckets=buckets, backend=backend)
-        marker = root / "writing" / writer.id
-        marker.parent.mkdir(exist_ok=True)
-        marker.touch()
+        writer.journal.begin()
         try:
             yield writer
         finally:
-            _remove_leftovers(root)
+            remove_leftovers(root)
 
 
 def _take(descriptor: int, root: Path, wait_seconds: float) -> None:
@@ -157,42 +262,62 @@ def _take(descriptor: int, root: Path, wait_seconds: float) -> None:
             return
 
 
-def _remove_leftovers(root: Path) -> None:
-    """Deletes what closed or killed writers left and no version of a table names."""
-    for marker in sorted((root / "writing").glob("*")):
-        for table in sorted((root / "tables").glob("*")):
-            for unfinished in (table / _LOG).glob("*.json#*"):
-                unfinished.unlink()
-            written = list(table.rglob(f"*-{marker.name}.parquet"))
-            logged = _logged(table) if written else ""
-            for path in written:
-                if path.name not in logged:
-                    path.unlink()
-        marker.unlink()
-    shutil.rmtree(root / "staging", ignore_errors=True)
+def _rows(table: "DeltaTable") -> int:
+    return int(TableVersion(table, None).files.rows.sum())
 
 
-def _logged(table: Path) -> str:
-    return "".join(entry.read_text() for entry in sorted((table / _LOG).glob("*.json")))
+def _properties(commit: _Commit, folder: Path, version: int) -> "CommitProperties":
+    """What the commit after this version says of itself."""
+    from deltalake import CommitProperties, Transaction
+
+    said: dict[str, Any] = {"kind": commit.kind, "rows": commit.rows, "note": dict(commit.note)}
+    if commit.kind in ("compact", "evolve"):
+        said["data_version"] = data_version(folder, version)
+    return CommitProperties(
+        custom_metadata=said,
+        app_transactions=[Transaction(name, 1) for name in commit.transactions],
+    )
 
 
-def _table_schema(contract: "Contract") -> Any:  # noqa: ANN401
-    import pyarrow as pa
-    from deltalake import Schema
-
-    types = {"bucket": pa.int32(), "month": pa.string()}
-    fields = [pa.field(name, types[name]) for name in partition_columns(contract)]
-    return Schema.from_arrow(pa.schema([*contract.arrow_schema(), *fields]))
-
-
-def _add_action(part: Part, contract: "Contract") -> Any:  # noqa: ANN401
+def _added(part: Part, contract: "Contract", *, changes_rows: bool = True) -> "AddAction":
     from deltalake.transaction import AddAction
 
     return AddAction(
         path=part.path,
         size=part.size_bytes,
         partition_values=part.partition_values,
-        modification_time=int(time.time() * 1000),
-        data_change=True,
+        modification_time=_now_ms(),
+        data_change=changes_rows,
         stats=part.stats(contract.event_time),
     )
+
+
+def _removed(old: Sequence[Files]) -> "list[RemoveAction]":
+    from deltalake.transaction import RemoveAction
+
+    sizes = {p: s for files in old for p, s in zip(files.paths, files.sizes_bytes, strict=True)}
+    return [
+        RemoveAction(path=path, data_change=False, deletion_timestamp=_now_ms(), size=int(size))
+        for path, size in sizes.items()
+    ]
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def _check_exact(path: Path, columns: Sequence[str]) -> None:
+    """Refuses whole numbers that fractions can't tell from their neighbours."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    there = [name for name in columns if name in file.schema_arrow.names]
+    for name, values in zip(there, file.read(columns=there).columns, strict=True):
+        for extreme in pc.min_max(values).as_py().values():
+            if extreme is not None and abs(extreme) > _EXACT_IN_FLOAT:
+                message = (
+                    f"{path.name}: {name} has {extreme}, which float64 can't hold exactly (beyond "
+                    "2^53): keep it int64, and add a new column for fractions."
+                )
+                raise LakeError(message)

@@ -10,6 +10,7 @@ from gpu_pipeline.synthetic.columns import (
     DAY,
     Floats,
     Ints,
+    Mask,
     Rng,
     Rows,
     decimals,
@@ -17,12 +18,15 @@ from gpu_pipeline.synthetic.columns import (
     moments,
     positions,
 )
+from gpu_pipeline.synthetic.delivery import Feed
+from gpu_pipeline.synthetic.phrases import ASPECTS
+from gpu_pipeline.synthetic.shifts import Shifts, draw_shifts
+from gpu_pipeline.synthetic.span import Span
+from gpu_pipeline.synthetic.stockouts import StockOuts, draw_stockouts
 
 CURRENCY = "EUR"
-TURN_DAYS = 14
-TURNED_LEVEL = 0.05  # of the product whose mood turns bad, then
-TURNED_ASPECT = "battery"  # what people then talk about
-_LIFT = 4  # demand gained for the fraction taken off the price
+LIFT = 4  # demand gained for the fraction taken off the price
+_BREAKS, _MENDS = "battery", "delivery"  # what people talk about when their mood shifts
 _PROMOTION_EVERY_DAYS = 45
 _PERCENT_OFF = (10, 15, 20, 25, 30)
 _PROMOTION_KINDS = ("percentage", "clearance")
@@ -39,6 +43,8 @@ class Category(NamedTuple):
     popularity: float
     extra_units: float  # of a line, mean
     week: tuple[float, ...]  # demand from Monday to Sunday
+    peak_month: int  # of demand, from 0 (January)
+    annual_swing: float  # above the year's mean in that month, a fraction
     lines: tuple[str, ...]
     models: tuple[str, ...]
     aspects: tuple[str, ...]  # that people talk about
@@ -51,6 +57,8 @@ CATEGORIES = (
     Category(
         *("phones", "PHO", 0.20, 24_900, 119_900, 1.0, 0.03),
         week=(0.90, 0.90, 0.95, 1.00, 1.15, 1.20, 0.90),
+        peak_month=8,
+        annual_swing=0.10,
         lines=("Pulse", "Nova", "Edge"),
         models=("5", "6", "6 Pro", "7", "7 Pro", "8"),
         aspects=(*_DEVICE, "performance", "sound", *SERVICE),
@@ -58,6 +66,8 @@ CATEGORIES = (
     Category(
         *("laptops", "LAP", 0.15, 49_900, 219_900, 0.6, 0.02),
         week=(1.25, 1.20, 1.15, 1.10, 0.95, 0.60, 0.75),
+        peak_month=7,
+        annual_swing=0.15,
         lines=("Airbook", "Studio", "Workmate"),
         models=('13"', '14"', '15"', '16"'),
         aspects=(*_DEVICE, "performance", "sound", *SERVICE),
@@ -65,6 +75,8 @@ CATEGORIES = (
     Category(
         *("consoles", "CON", 0.10, 19_900, 59_900, 0.7, 0.02),
         week=(0.70, 0.70, 0.75, 0.85, 1.20, 1.50, 1.30),
+        peak_month=11,
+        annual_swing=0.25,
         lines=("Arena", "Orbit"),
         models=("One", "Two", "Mini", "Max"),
         aspects=("performance", "sound", "quality", *SERVICE),
@@ -72,6 +84,8 @@ CATEGORIES = (
     Category(
         *("wearables", "WEA", 0.20, 5_900, 44_900, 0.9, 0.04),
         week=(1.00, 0.95, 0.95, 0.95, 1.00, 1.10, 1.05),
+        peak_month=0,
+        annual_swing=0.10,
         lines=("Loop", "Stride", "Tempo"),
         models=("2", "3", "3 Sport", "4", "5"),
         aspects=(*_DEVICE, *SERVICE),
@@ -79,37 +93,13 @@ CATEGORIES = (
     Category(
         *("accessories", "ACC", 0.35, 900, 8_900, 1.6, 0.40),
         week=(0.95, 0.95, 1.00, 1.00, 1.05, 1.10, 0.95),
+        peak_month=11,
+        annual_swing=0.10,
         lines=("Charger", "USB-C Dock", "Earbuds", "Sleeve", "Mouse", "Power Bank"),
         models=("S", "M", "Plus", "Duo"),
         aspects=("quality", *SERVICE),
     ),
 )
-
-
-@dataclass(frozen=True)
-class Span:
-    """`days` days from `opens`, a midnight in seconds."""
-
-    opens: int
-    days: int
-
-    @property
-    def closes(self) -> int:
-        """The first second after it."""
-        return self.opens + self.days * DAY
-
-    @property
-    def turns(self) -> int:
-        """When the mood about one product turns bad."""
-        return self.closes - TURN_DAYS * DAY
-
-    def day_of(self, at: Ints) -> Ints:
-        """Days since it opened, kept within it."""
-        return np.clip((at - self.opens) // DAY, 0, self.days - 1)
-
-    def weekdays(self) -> Ints:
-        """0 (Monday) to 6, day by day: 1970 began on a Thursday."""
-        return (self.opens // DAY + 3 + np.arange(self.days)) % 7
 
 
 @dataclass(frozen=True)
@@ -139,11 +129,14 @@ class Catalogue:
     launch_day: Ints  # negative where it was on sale before the shop's first day here
     popularity: Floats
     week: Floats  # (products, 7) from Monday, mean 1
+    year: Floats  # (products, 12) from January, mean 1
     annual_trend: Floats  # growth of demand in a year, a fraction
     level: Floats  # positive texts among the positive and negative ones
     return_rate: Floats  # of lines sold at full price
-    turned: int
+    turned: int  # the product about which the mood turns bad for good: the first of the shifts
     promotions: Promotions
+    shifts: Shifts
+    stockouts: StockOuts
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -176,7 +169,10 @@ def catalogue(span: Span, customers: int, rng: Rng) -> Catalogue:
     faulty[turned] = False
     level = rng.uniform(0.58, 0.9, count) - 0.22 * faulty
     level[turned] = 0.8
+    liked = np.argsort(np.where(is_new, 0, -popularity), kind="stable")[: count // 2]
     week = np.array([one.week for one in of]) * rng.uniform(0.93, 1.07, (count, 7))
+    aspects = list(ASPECTS)
+    breaks, mends = aspects.index(_BREAKS), aspects.index(_MENDS)
     return Catalogue(
         ids=[f"{one.code}-{n + 1:03d}" for one, n in zip(of, number.tolist(), strict=True)],
         names=[f"{BRANDS[b]} {model}" for b, model in zip(brand, models, strict=True)],
@@ -190,11 +186,14 @@ def catalogue(span: Span, customers: int, rng: Rng) -> Catalogue:
         launch_day=launch_day,
         popularity=popularity,
         week=np.round(week / week.mean(axis=1, keepdims=True), 4),
+        year=_years(of, rng),
         annual_trend=np.round(rng.uniform(-0.35, 0.6, count), 3),
         level=np.round(level, 3),
         return_rate=np.round(rng.uniform(0.02, 0.06, count) + 0.14 * faulty, 3),
         turned=turned,
         promotions=_promotions(span, launch_day, rng),
+        shifts=draw_shifts(span, turned, liked, rng, breaks=breaks, mends=mends),
+        stockouts=draw_stockouts(span, liked, rng),
     )
 
 
@@ -210,6 +209,13 @@ def _prices(categories: list[Category], rng: Rng) -> Ints:
     high = np.array([one.dearest for one in categories])
     euros = np.round(low * (high / low) ** rng.random(len(low)) / 100)
     return euros.astype(np.int64) * 100 - 1
+
+
+def _years(categories: list[Category], rng: Rng) -> Floats:
+    """A wave a year, of each product's own height."""
+    peak = np.array([one.peak_month for one in categories])[:, None]
+    swing = np.array([one.annual_swing for one in categories]) * rng.uniform(0.6, 1.4, len(peak))
+    return np.round(1 + swing[:, None] * np.cos((np.arange(12) - peak) * np.pi / 6), 4)
 
 
 def _promotions(span: Span, launch_day: Ints, rng: Rng) -> Promotions:
@@ -231,10 +237,11 @@ def _promotions(span: Span, launch_day: Ints, rng: Rng) -> Promotions:
 
 @dataclass(frozen=True)
 class Demand:
-    """Expected demand, and percent taken off the price; both (days, products)."""
+    """Expected demand, percent taken off the price, and where stock has run out."""
 
-    weight: Floats
-    percent_off: Ints
+    weight: Floats  # (days, products)
+    percent_off: Ints  # (days, products)
+    out: Mask  # (days, products, locations)
 
     def days(self, quantiles: Floats) -> Ints:
         """The days on which these fractions of the demand of the whole span are reached."""
@@ -243,12 +250,14 @@ class Demand:
 
 
 def expected_demand(span: Span, shop: Catalogue, rng: Rng) -> Demand:
-    """Popularity × week × trend × promotion × noise, from the launch on."""
+    """Popularity × week × year × trend × promotion × noise, from the launch on."""
     day = np.arange(span.days)[:, None]
     percent_off = _percent_off(span, shop)
-    weight = shop.popularity * shop.week.T[span.weekdays()] * (1 + shop.annual_trend * day / 365)
-    weight = weight * (1 + _LIFT * percent_off / 100) * (day >= shop.launch_day)
-    return Demand(weight * rng.gamma(30, 1 / 30, weight.shape), percent_off)
+    season = shop.week.T[span.weekdays()] * shop.year.T[span.months()]
+    weight = shop.popularity * season * (1 + shop.annual_trend * day / 365)
+    weight = weight * (1 + LIFT * percent_off / 100) * (day >= shop.launch_day)
+    out = shop.stockouts.out_on(span, len(shop))
+    return Demand(weight * rng.gamma(30, 1 / 30, weight.shape), percent_off, out)
 
 
 def _percent_off(span: Span, shop: Catalogue) -> Ints:
@@ -264,32 +273,37 @@ def _percent_off(span: Span, shop: Catalogue) -> Ints:
     return table
 
 
-def product_table(span: Span, shop: Catalogue) -> pa.Table:
-    """A row a product, and a later one where its price was reduced."""
+def product_rows(span: Span, shop: Catalogue) -> tuple[Ints, Ints]:
+    """(product, updated_at) of each product, and of a later version where a price was reduced."""
     reduced = np.flatnonzero(shop.reduced_day < span.days)
     product = np.concatenate([np.arange(len(shop)), reduced])
-    launched_at = span.opens + shop.launch_day * DAY
-    reduced_at = span.opens + shop.reduced_day[reduced] * DAY
+    day = np.concatenate([shop.launch_day, shop.reduced_day[reduced]])
+    return product, span.opens + day * DAY
+
+
+def product_table(span: Span, shop: Catalogue, product: Ints, updated_at: Ints) -> pa.Table:
+    """What the catalogue said of these products at these moments."""
+    price = shop.price_on(product, (updated_at - span.opens) // DAY)
     return pa.table(
         {
             "product_id": labels(shop.ids, product),
             "name": labels(shop.names, product),
             "brand": labels(BRANDS, shop.brand[product]),
             "category": labels([one.name for one in CATEGORIES], shop.category[product]),
-            "price": decimals(np.concatenate([shop.price, shop.reduced_price[reduced]])),
+            "price": decimals(price),
             "currency": labels([CURRENCY], np.zeros_like(product)),
-            "launched_at": moments(launched_at[product]),
-            "updated_at": moments(np.concatenate([launched_at, reduced_at])),
+            "launched_at": moments(span.opens + shop.launch_day[product] * DAY),
+            "updated_at": moments(updated_at),
         }
     )
 
 
-def promotion_table(span: Span, shop: Catalogue) -> pa.Table:
+def promotion_feed(span: Span, shop: Catalogue) -> Feed:
     """A row a promotion, by start."""
     offers = shop.promotions
     offers = offers.take(np.argsort(offers.first_day, kind="stable"))
     starts_at = span.opens + offers.first_day * DAY
-    return pa.table(
+    table = pa.table(
         {
             "product_id": labels(shop.ids, offers.product),
             "starts_at": moments(starts_at),
@@ -298,3 +312,4 @@ def promotion_table(span: Span, shop: Catalogue) -> pa.Table:
             "depth": decimals(offers.percent_off),
         }
     )
+    return Feed("promotions", table, starts_at)

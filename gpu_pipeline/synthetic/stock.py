@@ -1,4 +1,4 @@
-"""Weekly stock counts at two warehouses, and exchange rates."""
+"""Weekly stock counts at two warehouses."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,22 @@ import pyarrow as pa
 from gpu_pipeline.synthetic.columns import (
     DAY,
     HOUR,
-    Floats,
     Ints,
+    Mask,
     Rng,
     decimals,
     integers,
     labels,
     moments,
 )
-from gpu_pipeline.synthetic.shop import BRANDS, CURRENCY, Span
-from gpu_pipeline.synthetic.trade import World
+from gpu_pipeline.synthetic.delivery import Feed
+from gpu_pipeline.synthetic.shop import BRANDS, CURRENCY, Catalogue
+from gpu_pipeline.synthetic.span import Span
+from gpu_pipeline.synthetic.stockouts import LOCATIONS
+from gpu_pipeline.synthetic.world import World
 
-_LOCATIONS = ("Leipzig", "Rotterdam")
-_LOCATION_SHARES = (60, 40)  # percent of what is sold
 _MINIMUM_ORDERS = (1, 5, 10, 20)
-_RATES = {CURRENCY: 100_000, "USD": 92_000, "GBP": 117_000}  # hundred-thousandths
+_COUNTED_AT = 6 * HOUR  # of the first day of each week
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,31 @@ class Supply:
     minimum: Ints
 
 
-def inventory_table(world: World, rng: Rng) -> pa.Table:
-    """A count every seven days, by location and product."""
-    span, shop = world.span, world.shop
-    sold = _weekly_units(world)
+def weekly_units(world: World) -> Ints:
+    """Units sold in each whole or begun week, (weeks, products, locations)."""
+    sales = world.sales
+    weeks, products = -(-world.span.days // 7), len(world.shop)
+    shape = (weeks, products, len(LOCATIONS))
+    week = world.span.day_of(world.orders.at[sales.order]) // 7
+    cell = np.ravel_multi_index((week, sales.product, sales.location), shape)
+    kept = ~sales.cancelled
+    units = np.bincount(cell[kept], sales.quantity[kept], int(np.prod(shape)))
+    return units.astype(np.int64).reshape(shape)
+
+
+def inventory_feed(span: Span, shop: Catalogue, sold: Ints, rng: Rng) -> Feed:
+    """A count every seven days, by location and product; `sold` as of `weekly_units`."""
     supply = _supply(sold, rng)
-    on_hand, on_order = _stock(sold, supply)
+    out = shop.stockouts.out_on(span, len(shop))[::7]
+    on_hand, on_order = _stock(sold, supply, out)
     week, product, location = (i.ravel() for i in np.indices(on_hand.shape))
     spread = rng.integers(5, 40, supply.target.shape)
-    return pa.table(
+    counted_at = span.opens + week * 7 * DAY + _COUNTED_AT
+    table = pa.table(
         {
             "product_id": labels(shop.ids, product),
-            "location": labels(_LOCATIONS, location),
-            "counted_at": moments(span.opens + week * 7 * DAY + 6 * HOUR),
+            "location": labels(LOCATIONS, location),
+            "counted_at": moments(counted_at),
             "on_hand": integers(on_hand.ravel()),
             "on_order": integers(on_order.ravel()),
             "supplier": labels([f"{brand} Distribution" for brand in BRANDS], shop.brand[product]),
@@ -57,18 +70,7 @@ def inventory_table(world: World, rng: Rng) -> pa.Table:
             "lead_time_days_spread": decimals(spread[product, location], 1),
         }
     )
-
-
-def _weekly_units(world: World) -> Ints:
-    """Units sold in each whole or begun week, (weeks, products, locations)."""
-    sales, products = world.sales, len(world.shop)
-    week = world.span.day_of(world.orders.at[sales.order]) // 7
-    cell = (week * products + sales.product)[~sales.cancelled]
-    weeks = -(-world.span.days // 7)
-    units = np.bincount(cell, sales.quantity[~sales.cancelled], weeks * products)
-    units = units.astype(np.int64).reshape(weeks, products)
-    nearer = (units * _LOCATION_SHARES[0] + 50) // 100
-    return np.stack([nearer, units - nearer], axis=2)
+    return Feed("inventory", table, counted_at)
 
 
 def _supply(sold: Ints, rng: Rng) -> Supply:
@@ -81,31 +83,19 @@ def _supply(sold: Ints, rng: Rng) -> Supply:
     return Supply(lead_weeks, target + 1, minimum)
 
 
-def _stock(sold: Ints, supply: Supply) -> tuple[Ints, Ints]:
-    """Units on hand and on order at the start of each week."""
+def _stock(sold: Ints, supply: Supply, out: Mask) -> tuple[Ints, Ints]:
+    """Units on hand and on order at the start of each week.
+
+    None is on hand exactly where it is `out`; else, what threatens to run out is sent in time.
+    """
     arriving = np.zeros((len(sold) + 6, *sold.shape[1:]), np.int64)
     hand, product, location = supply.target, *np.indices(supply.target.shape)
     on_hand, on_order = np.zeros_like(sold), np.zeros_like(sold)
     for week, units in enumerate(sold):
-        hand = hand + arriving[week]
+        hand = np.where(out[week], 0, np.maximum(1, hand + arriving[week]))
         on_hand[week], on_order[week] = hand, arriving[week + 1 :].sum(axis=0)
         lacking = supply.target - hand - on_order[week]
         lots = np.where(2 * lacking > supply.target, -(-lacking // supply.minimum), 0)
         np.add.at(arriving, (week + supply.lead_weeks, product, location), lots * supply.minimum)
         hand = np.maximum(0, hand - units)
     return on_hand, on_order
-
-
-def rate_table(span: Span, rng: Rng) -> pa.Table:
-    """A rate a day and currency, to euros: a random walk."""
-    steps = rng.normal(0, 0.003, (span.days, len(_RATES)))
-    steps[:, 0] = 0
-    walk: Floats = np.cumprod(1 + steps, axis=0) * list(_RATES.values())
-    day, currency = (i.ravel() for i in np.indices(walk.shape))
-    return pa.table(
-        {
-            "currency": labels(list(_RATES), currency),
-            "day": moments(span.opens + day * DAY),
-            "rate": decimals(np.round(walk).astype(np.int64).ravel(), 5),
-        }
-    )

@@ -1,10 +1,11 @@
-"""The clickstream: visits that lead to the orders placed online, and visits that don't."""
+"""The clickstream: visits that lead to the orders placed online, visits that don't, and bots."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from gpu_pipeline.synthetic.bots import Bots, draw_bots
 from gpu_pipeline.synthetic.columns import (
     DAY,
     HOUR,
@@ -19,7 +20,8 @@ from gpu_pipeline.synthetic.columns import (
     positions,
     seconds_of_day,
 )
-from gpu_pipeline.synthetic.trade import APP, WEB, World, customer_ids
+from gpu_pipeline.synthetic.orders import APP, WEB
+from gpu_pipeline.synthetic.world import World
 
 _EVENT_TYPES = ("search", "view", "cart", "remove", "checkout", "purchase")
 _SEARCH, _VIEW, _CART, _REMOVE, _CHECKOUT, _PURCHASE = range(6)
@@ -32,6 +34,9 @@ _VISIT_CHANNEL_ODDS = (0.30, 0.28, 0.18, 0.14, 0.10)
 _DEVICES = ("mobile", "desktop", "tablet")
 _DEVICE_ODDS = (0.58, 0.33, 0.09)
 _ON_A_DESK_ODDS = (0.30, 0.58, 0.12)
+_DIRECT, _DESKTOP = 0, 1  # how bots come
+_COOKIES_PER_CELL = 2**20
+_COOKIES = 2**40
 
 
 @dataclass(frozen=True)
@@ -56,31 +61,72 @@ class Events(Rows):
     type: Ints
 
 
-def clickstream_table(world: World, rng: Rng) -> pa.Table:
-    """Events in order of time; an order placed online ends its visit, with a purchase a line."""
+@dataclass(frozen=True)
+class Clickstream:
+    """The table in order of time, the time of each event, and the bots among the visitors."""
+
+    table: pa.Table
+    at: Ints
+    bots: Bots
+    bot_ids: pa.Array
+    bot_events: Ints
+
+
+def clickstream(world: World, bot_share: float, rng: Rng) -> Clickstream:
+    """An order placed online ends its visit, with a purchase a line; bots make that share of it."""
     buying = _buying(world, rng)
     visits = Visits.stacked(buying, _browsing(world, len(buying.at), rng))
     counts = _stage_counts(world, visits, rng)
     stage = np.repeat(np.tile(np.arange(len(_STAGES)), len(counts)), counts.ravel())
     visit = np.repeat(np.arange(len(counts)), counts.sum(axis=1))
     events = Events(visit, stage, positions(counts.ravel()), _STAGES[stage])
-    occurred_at = _times(visits, events, counts.sum(axis=1), rng)
-    product = _products(world, visits, events, occurred_at, rng)
-    row = np.argsort(occurred_at, kind="stable")
-    visit = visit[row]
+    at = _times(visits, events, counts.sum(axis=1), rng)
+    product = _products(world, visits, events, at, rng)
+
+    bots, clicks = draw_bots(world, round(bot_share * len(at)), rng)
+    count = len(bots.kind)
+    nothing = np.full(count, -1)
+    machines = Visits(
+        order=nothing,
+        at=bots.starts,
+        customer=nothing,
+        cookie=_COOKIES_PER_CELL - 1 - np.arange(count),
+        channel=np.full(count, _DIRECT),
+        device=np.full(count, _DESKTOP),
+    )
+    visit = np.concatenate([visit, len(visits.at) + clicks.bot])
+    kind = np.concatenate([events.type, np.full(len(clicks.at), _VIEW)])
+    product, at = np.concatenate([product, clicks.product]), np.concatenate([at, clicks.at])
+    row = np.argsort(at, kind="stable")
+    table = _table(
+        world, Visits.stacked(visits, machines), visit[row], at[row], kind[row], product[row]
+    )
+    events_of_bots = np.bincount(clicks.bot, minlength=count)
+    ids = _visitor_ids(world, machines.cookie)
+    return Clickstream(table, at[row], bots, ids, events_of_bots)
+
+
+def _table(
+    world: World, visits: Visits, visit: Ints, at: Ints, kind: Ints, product: Ints
+) -> pa.Table:
     return pa.table(
         {
-            "customer_id": customer_ids(visits.customer[visit]),
-            # An odd factor permutes the 32-bit numbers: a cookie doesn't tell whose it is.
-            "visitor_id": numbered("V", visits.cookie[visit] * 2_654_435_761 % 2**32, 10),
-            "event_id": numbered("E", np.arange(len(row)), 9),
-            "occurred_at": moments(occurred_at[row]),
-            "event_type": labels(_EVENT_TYPES, events.type[row]),
-            "product_id": labels(world.shop.ids, product[row]),
+            "customer_id": world.people.ids(visits.customer).take(pa.array(visit)),
+            "visitor_id": _visitor_ids(world, visits.cookie).take(pa.array(visit)),
+            "event_id": world.ids("E", np.arange(len(visit)), 9),
+            "occurred_at": moments(at),
+            "event_type": labels(_EVENT_TYPES, kind),
+            "product_id": labels(world.shop.ids, product),
             "channel": labels(_VISIT_CHANNELS, visits.channel[visit]),
             "device": labels(_DEVICES, visits.device[visit]),
         }
     )
+
+
+def _visitor_ids(world: World, cookie: Ints) -> pa.Array:
+    # An odd factor permutes the 40-bit numbers: a cookie doesn't tell whose it is.
+    number = (world.cell * _COOKIES_PER_CELL + cookie) * 2_654_435_761 % _COOKIES
+    return numbered("V", number, 13)
 
 
 def _buying(world: World, rng: Rng) -> Visits:
@@ -88,12 +134,12 @@ def _buying(world: World, rng: Rng) -> Visits:
     order = np.flatnonzero((orders.channel == WEB) | (orders.channel == APP))
     customer, by_app = orders.customer[order], orders.channel[order] == APP
     return Visits(
-        order,
-        orders.at[order],
-        customer,
-        np.where(customer < 0, len(world.people) + order, customer),
-        chosen(_VISIT_CHANNEL_ODDS, len(order), rng),
-        np.where(by_app, 0, chosen(_ON_A_DESK_ODDS, len(order), rng)),
+        order=order,
+        at=orders.at[order],
+        customer=customer,
+        cookie=np.where(customer < 0, len(world.people) + order, customer),
+        channel=chosen(_VISIT_CHANNEL_ODDS, len(order), rng),
+        device=np.where(by_app, 0, chosen(_ON_A_DESK_ODDS, len(order), rng)),
     )
 
 
@@ -110,7 +156,7 @@ def _browsing(world: World, buying: int, rng: Rng) -> Visits:
     at = orders.at[order] - rng.integers(0, 12, len(order)) * DAY
     at += rng.integers(-3 * HOUR, 3 * HOUR, len(order))
     at = np.where(at < span.opens, 2 * span.opens - at, at)
-    logged_in = (rng.random(len(order)) > 1 / 7) & (at >= world.signed_up[customer])
+    logged_in = (rng.random(len(order)) > 1 / 7) & (at >= world.accounts.signed_up[customer])
     day = world.demand.days(rng.random(strangers))
     at = np.concatenate([at, span.opens + day * DAY + seconds_of_day(strangers, rng)])
     first_cookie = len(people) + len(orders.at)

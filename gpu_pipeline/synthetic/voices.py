@@ -18,38 +18,34 @@ from gpu_pipeline.synthetic.columns import (
     integers,
     labels,
     moments,
-    numbered,
     positions,
     seconds_of_day,
 )
+from gpu_pipeline.synthetic.identifiers import SHARE, Planted, spoken, with_identifiers
 from gpu_pipeline.synthetic.phrases import (
     AGENT_REPLIES,
     ANIMALS,
     ANSWER_OPENINGS,
     ASPECTS,
-    CARRIERS,
     CASE_ENDINGS,
     CASE_OPENINGS,
     CASE_REPLIES,
     COMPLAINT_TOPICS,
-    FIRST_NAMES,
     HANDLES,
-    LAST_NAMES,
     POST_ENDINGS,
     POST_OPENINGS,
     REVIEW_ENDINGS,
     REVIEW_OPENINGS,
     TOPICS,
 )
-from gpu_pipeline.synthetic.shop import CATEGORIES, SERVICE, TURNED_ASPECT, TURNED_LEVEL
-from gpu_pipeline.synthetic.trade import World, customer_ids, order_ids
+from gpu_pipeline.synthetic.shifts import BURST
+from gpu_pipeline.synthetic.shop import CATEGORIES, SERVICE
+from gpu_pipeline.synthetic.world import World
 
 MOODS = ("negative", "neutral", "positive")
 _NEGATIVE, _NEUTRAL, _POSITIVE = range(3)
 _NEUTRAL_SHARE = 0.18
 _GENERAL_LEVEL = 0.6  # positive among positive and negative texts about no product
-_IDENTIFIER_SHARE = 0.03  # of all texts
-_BURST = 4  # as many texts as usual about the product whose mood has turned
 _ANY_PRODUCT = "gadget"  # what a text is about that names none
 _RATINGS = ((1, 2), (3, 3), (4, 5))  # by mood, from and to
 _SCORES = ((0, 6), (7, 8), (9, 10))
@@ -63,19 +59,23 @@ _ASPECT_WIDTH = max(len(one.aspects) for one in CATEGORIES)
 
 @dataclass(frozen=True)
 class Voice:
-    """A source of texts: its table, and per row its id, mood and the identifier planted in it."""
+    """A source of texts: its table, and per row its id, its mood, when it is known to the source,
+    and the identifier planted in it.
+    """
 
     table: pa.Table
     ids: pa.Array
     mood: Ints
-    planted: pa.Array  # null where there is none
+    at: Ints
+    planted: Planted
 
 
 def review_voice(world: World, rng: Rng) -> Voice:
     """Written within 20 days of delivery, for every tenth line of a product."""
     span, orders, sales = world.span, world.orders, world.sales
     created_at = orders.delivered[sales.order] + rng.integers(DAY, 20 * DAY, len(sales.order))
-    odds = 0.1 * np.where(world.has_turned(sales.product, created_at), _BURST, 1)
+    shifts = world.shop.shifts
+    odds = 0.1 * np.where(shifts.at(sales.product, created_at) >= 0, BURST, 1)
     written = (rng.random(len(odds)) < odds) & (created_at < span.closes) & ~sales.cancelled
     row = np.flatnonzero(written)
     row = row[np.argsort(created_at[row], kind="stable")]
@@ -86,11 +86,11 @@ def review_voice(world: World, rng: Rng) -> Voice:
         _on_aspects(world, product, created_at, mood, rng),
         _maybe(_said(REVIEW_ENDINGS, mood, rng), 0.6, rng),
     )
-    texts, planted = _with_identifiers(text, rng)
-    ids = numbered("R", np.arange(len(row)), 7)
+    texts, planted = with_identifiers(text, rng)
+    ids = world.ids("R", np.arange(len(row)), 7)
     table = pa.table(
         {
-            "customer_id": customer_ids(orders.customer[sales.order[row]]),
+            "customer_id": world.people.ids(orders.customer[sales.order[row]]),
             "author": _handles(len(row), rng),
             "review_id": ids,
             "created_at": moments(created_at),
@@ -100,7 +100,7 @@ def review_voice(world: World, rng: Rng) -> Voice:
             "language": _english(len(row)),
         }
     )
-    return Voice(table, ids, mood, planted)
+    return Voice(table, ids, mood, created_at, planted)
 
 
 def feedback_voice(world: World, rng: Rng) -> Voice:
@@ -116,11 +116,11 @@ def feedback_voice(world: World, rng: Rng) -> Voice:
         _said(ANSWER_OPENINGS, mood, rng, about=_about(world, product)),
         _on_aspects(world, product, created_at, mood, rng),
     )
-    texts, planted = _with_identifiers(text, rng)
-    ids = numbered("F", np.arange(len(order)), 7)
+    texts, planted = with_identifiers(text, rng)
+    ids = world.ids("F", np.arange(len(order)), 7)
     table = pa.table(
         {
-            "customer_id": customer_ids(orders.customer[order]),
+            "customer_id": world.people.ids(orders.customer[order]),
             "feedback_id": ids,
             "created_at": moments(created_at),
             "product_id": labels(world.shop.ids, product),
@@ -130,7 +130,7 @@ def feedback_voice(world: World, rng: Rng) -> Voice:
             "language": _english(len(order)),
         }
     )
-    return Voice(table, ids, mood, planted)
+    return Voice(table, ids, mood, created_at, planted)
 
 
 def social_voice(world: World, rng: Rng) -> Voice:
@@ -139,8 +139,7 @@ def social_voice(world: World, rng: Rng) -> Voice:
     count = max(1, len(world.orders.at) // 10)
     day = np.sort(world.demand.days(rng.random(count)))
     created_at = np.sort(span.opens + day * DAY + seconds_of_day(count, rng))
-    odds = world.demand.weight.copy()
-    odds[span.day_of(np.array([span.turns]))[0] :, shop.turned] *= _BURST
+    odds = world.demand.weight * np.where(_shifted_days(world) >= 0, BURST, 1)
     product = np.where(rng.random(count) < 0.15, -1, drawn(odds, span.day_of(created_at), rng))
     mood = _moods(world, product, created_at, rng)
     text = (
@@ -148,13 +147,13 @@ def social_voice(world: World, rng: Rng) -> Voice:
         _maybe(_on_aspects(world, product, created_at, mood, rng), 0.8, rng),
         _maybe(_said(POST_ENDINGS, mood, rng), 0.6, rng),
     )
-    texts, planted = _with_identifiers(text, rng)
-    ids = numbered("S", np.arange(count), 7)
+    texts, planted = with_identifiers(text, rng)
+    ids = world.ids("S", np.arange(count), 7)
     member = rng.integers(len(world.people), size=count)
-    is_known = (rng.random(count) < 0.2) & (world.signed_up[member] < created_at)
+    is_known = (rng.random(count) < 0.2) & (world.accounts.signed_up[member] < created_at)
     table = pa.table(
         {
-            "customer_id": customer_ids(np.where(is_known, member, -1)),
+            "customer_id": world.people.ids(np.where(is_known, member, -1)),
             "author": _handles(count, rng),
             "post_id": ids,
             "created_at": moments(created_at),
@@ -165,7 +164,7 @@ def social_voice(world: World, rng: Rng) -> Voice:
             "language": _english(count),
         }
     )
-    return Voice(table, ids, mood, planted)
+    return Voice(table, ids, mood, created_at, planted)
 
 
 @dataclass(frozen=True)
@@ -193,16 +192,16 @@ def support_voice(world: World, rng: Rng) -> Voice:
     line = cases.line[case]
     product, order = world.sales.product[line], world.sales.order[line]
     mood, message = _conversation(cases, case, position, _about(world, product), rng)
-    share = np.where(position % 2 == 0, _IDENTIFIER_SHARE, 0.0)
-    texts, planted = _with_identifiers((message,), rng, share=share)
-    ids = numbered("M", np.arange(len(case)), 7)
+    share = np.where(position % 2 == 0, SHARE, 0.0)
+    texts, planted = with_identifiers((message,), rng, share=share)
+    ids = world.ids("M", np.arange(len(case)), 7)
     table = pa.table(
         {
-            "customer_id": customer_ids(world.orders.customer[order]),
-            "case_id": numbered("K", case, 7),
+            "customer_id": world.people.ids(world.orders.customer[order]),
+            "case_id": world.ids("K", case, 7),
             "message_id": ids,
             "product_id": labels(world.shop.ids, product),
-            "order_id": order_ids(order),
+            "order_id": world.order_ids(order),
             "opened_at": moments(cases.opened[case]),
             "sent_at": moments(sent_at),
             "resolved_at": moments(cases.resolved[case]),
@@ -213,7 +212,10 @@ def support_voice(world: World, rng: Rng) -> Voice:
             "language": _english(len(case)),
         }
     )
-    return Voice(table, ids, mood, planted)
+    # A case is exported whole: once it is closed, else as it is at the end.
+    resolved = cases.resolved[case]
+    known_at = np.where(resolved < 0, world.span.closes - 1, resolved)
+    return Voice(table, ids, mood, known_at, planted)
 
 
 def _cases(world: World, rng: Rng) -> tuple[Cases, Ints]:
@@ -267,11 +269,21 @@ def _conversation(
 
 def _moods(world: World, product: Ints, at: Ints, rng: Rng) -> Ints:
     level: Floats = np.where(product < 0, _GENERAL_LEVEL, world.shop.level[product])
-    level[world.has_turned(product, at)] = TURNED_LEVEL
+    shifts = world.shop.shifts
+    shift = shifts.at(product, at)
+    level = np.where(shift >= 0, shifts.level[shift], level)
     draw = rng.random(len(product))
     negative = draw < (1 - level) * (1 - _NEUTRAL_SHARE)
     mood = np.where(draw < 1 - level * (1 - _NEUTRAL_SHARE), _NEUTRAL, _POSITIVE)
     return np.where(negative, _NEGATIVE, mood)
+
+
+def _shifted_days(world: World) -> Ints:
+    """Which shift is on, (days, products)."""
+    days, products = world.demand.weight.shape
+    day, product = np.arange(days)[:, None], np.arange(products)[None, :]
+    noon = world.span.opens + day * DAY + DAY // 2
+    return world.shop.shifts.at(product, noon)
 
 
 def _about(world: World, product: Ints) -> pa.Array:
@@ -294,10 +306,12 @@ def _on_aspects(world: World, product: Ints, at: Ints, mood: Ints, rng: Rng) -> 
     category = np.where(product < 0, len(CATEGORIES), world.shop.category[product])
     place = rng.integers(_ASPECT_WIDTH, size=len(product))
     first, second = table[category, place], table[category, (place + 1) % _ASPECT_WIDTH]
-    told = np.where(world.has_turned(product, at), names.index(TURNED_ASPECT), first)
+    shifts = world.shop.shifts
+    shift = shifts.at(product, at)
+    told = np.where(shift >= 0, shifts.aspect[shift], first)
     first, second = told, np.where(second == told, first, second)
     sentences = [pool for aspect in ASPECTS.values() for pool in aspect]
-    return _spoken(
+    return spoken(
         _said(sentences, first * len(MOODS) + mood, rng),
         _maybe(_said(sentences, second * len(MOODS) + mood, rng), 0.6, rng),
     )
@@ -320,11 +334,6 @@ def _maybe(texts: pa.Array, share: float | Floats, rng: Rng) -> pa.Array:
     return pc.if_else(pa.array(rng.random(len(texts)) < share), texts, None)
 
 
-def _spoken(*parts: pa.Array) -> pa.Array:
-    """The parts that are there, with a space between them."""
-    return pc.binary_join_element_wise(*parts, " ", null_handling="skip")
-
-
 def _within(limits: Sequence[tuple[int, int]], mood: Ints, rng: Rng) -> Ints:
     low, high = np.array(limits)[mood].T
     return rng.integers(low, high, endpoint=True)
@@ -342,67 +351,4 @@ def _handles(count: int, rng: Rng) -> pa.Array:
         labels(ANIMALS, rng.integers(len(ANIMALS), size=count)),
         integers(rng.integers(1_000, size=count)),
         "",
-    )
-
-
-def _with_identifiers(
-    parts: Sequence[pa.Array], rng: Rng, *, share: float | Floats = _IDENTIFIER_SHARE
-) -> tuple[pa.Array, pa.Array]:
-    """The parts as texts, a share of which ends with an identifier, and the identifiers alone."""
-    count = len(parts[0])
-    kinds = (_emails, _phones, _cards, _addresses, _ibans)
-    kind = rng.integers(len(kinds), size=count)
-    identifier = pc.choose(pa.array(kind), *(make(count, rng) for make in kinds))
-    planted = _maybe(identifier, share, rng)
-    carrier = _said(list(CARRIERS.values()), kind, rng, about=planted)
-    return _spoken(*parts, carrier), planted
-
-
-def _emails(count: int, rng: Rng) -> pa.Array:
-    """At domains that RFC 2606 reserves for examples."""
-    return pc.binary_join_element_wise(
-        labels(FIRST_NAMES, rng.integers(len(FIRST_NAMES), size=count)),
-        labels([f".{name}" for name in LAST_NAMES], rng.integers(len(LAST_NAMES), size=count)),
-        integers(rng.integers(10, 100, count)),
-        labels(["@example.com", "@example.org", "@example.net"], rng.integers(3, size=count)),
-        "",
-    )
-
-
-def _phones(count: int, rng: Rng) -> pa.Array:
-    """Numbers that Ofcom (London) and the North American plan keep for fiction."""
-    last = rng.integers(100, size=count)
-    return pc.if_else(
-        pa.array(rng.random(count) < 0.5),
-        numbered("+44 20 7946 09", last, 2),
-        numbered("+1 212-555-01", last, 2),
-    )
-
-
-def _cards(count: int, rng: Rng) -> pa.Array:
-    """Sixteen digits of which the last is the check digit of Luhn's formula (ISO/IEC 7812-1)."""
-    digits = rng.integers(10, size=(count, 15))
-    digits[:, 0] = 4
-    doubled = 2 * digits[:, ::2]
-    check = -(digits[:, 1::2].sum(axis=1) + (doubled - 9 * (doubled > 9)).sum(axis=1)) % 10
-    groups = np.column_stack([digits, check]).reshape(count, 4, 4) @ (1_000, 100, 10, 1)
-    separator = labels([" ", "-", ""], rng.integers(3, size=count))
-    return pc.binary_join_element_wise(*(numbered("", group, 4) for group in groups.T), separator)
-
-
-def _addresses(count: int, rng: Rng) -> pa.Array:
-    """IPv4 addresses of the blocks for documentation (RFC 5737)."""
-    blocks = ["192.0.2.", "198.51.100.", "203.0.113."]
-    return pc.binary_join_element_wise(
-        labels(blocks, rng.integers(3, size=count)), integers(rng.integers(1, 255, count)), ""
-    )
-
-
-def _ibans(count: int, rng: Rng) -> pa.Array:
-    """German ones; the check digits make the number 1 modulo 97 (ISO 13616)."""
-    high, low = rng.integers(10**9, size=(2, count))
-    remainder = (high % 97 * 10**9 + low) % 97
-    check = 98 - (remainder * 10**6 + 131_400) % 97
-    return pc.binary_join_element_wise(
-        numbered("DE", check, 2), numbered("", high, 9), numbered("", low, 9), ""
     )

@@ -27,7 +27,8 @@ from landing import (
 )
 
 from gpu_pipeline.backend import Backend
-from gpu_pipeline.ingest import FileMapping, ingest, planned
+from gpu_pipeline.errors import IngestError
+from gpu_pipeline.ingest import FileMapping, LoadOptions, ingest, planned
 from gpu_pipeline.ingest import load as load_plan
 from gpu_pipeline.ingest.mapping import Feed
 from gpu_pipeline.privacy import token
@@ -432,8 +433,8 @@ def test_a_number_that_is_given_counts_even_where_other_rows_have_none(
 def test_small_blocks_give_the_same_tables(
     lake: Lake, tmp_path: Path, reference: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpu_pipeline.ingest.reading.BLOCK_ROWS", 2)
-    monkeypatch.setattr("gpu_pipeline.ingest.reading.BLOCK_BYTES", 300)
+    monkeypatch.setattr("gpu_pipeline.ingest.reading.blocks.BLOCK_ROWS", 2)
+    monkeypatch.setattr("gpu_pipeline.ingest.reading.blocks.BLOCK_BYTES", 300)
     for name in ("orders.csv", "orders.jsonl", "orders.parquet"):
         report = load(lake, write(tmp_path / name, MANY))
         assert report.rejected == 1
@@ -522,11 +523,125 @@ def test_a_file_can_feed_two_contracts(lake: Lake, tmp_path: Path) -> None:
     assert accepted(lake, "products")["price"].tolist() == [300]
 
 
-def test_another_late_file_is_loaded_on_its_own(lake: Lake, tmp_path: Path) -> None:
-    load(lake, write(tmp_path / "orders-2.csv", orders({"ordered_at": "2026-06-01T00:00:00Z"})))
-    late = orders({"order_id": "1", "ordered_at": "2019-06-01T00:00:00Z"})
-    assert counts(load(lake, write(tmp_path / "orders-1.csv", late))) == (1, 0, 0)
-    assert accepted(lake)["ordered_at"].dt.year.tolist().count(2019) == 1
+def test_a_row_within_the_horizon_lands_and_an_older_one_is_rejected_for_it(
+    lake: Lake, tmp_path: Path
+) -> None:
+    now = orders({"order_id": "0", "ordered_at": "2026-06-01T00:00:00Z"})
+    assert counts(load(lake, write(tmp_path / "orders-3.csv", now))) == (1, 0, 0)
+    late = orders(
+        {"order_id": "1", "ordered_at": "2026-04-27T00:00:00Z"},  # 35 days to the second
+        {"order_id": "2", "ordered_at": "2026-04-26T23:59:59.999999Z"},
+    )
+    file = write(tmp_path / "orders-2.csv", late)
+    assert counts(load(lake, file)) == (1, 1, 0)
+    (reason,) = rejected(lake)["reasons"]
+    assert reason == "beyond_horizon: more than 35 days before the latest event of orders"
+    (plan, options) = (planned(file), LoadOptions(backfill=True))
+    assert load_plan(lake, plan, options=options).files[0].loaded_before
+    history = write(tmp_path / "orders-1.csv", [*late, *orders({"ordered_at": "2019-06-01"})])
+    (report,) = load_plan(lake, planned(history), options=options).files
+    assert counts(report) == (2, 0, 1)
+
+
+def test_old_rows_that_come_again_are_duplicates_and_no_late_rows(
+    lake: Lake, tmp_path: Path
+) -> None:
+    old = orders({"order_id": "old", "ordered_at": "2025-01-01"}, {"ordered_at": "2026-06-01"})
+    load(lake, write(tmp_path / "orders-1.csv", old))
+    changed = {"order_id": "old", "ordered_at": "2025-01-01", "quantity": "7"}
+    whole = [*old, *orders({"order_id": "new", "ordered_at": "2026-06-02"}, changed)]
+    assert counts(load(lake, write(tmp_path / "orders-2.csv", whole))) == (1, 1, 2)
+    assert rejected(lake)["reasons"].tolist() == [CONFLICT]
+
+
+def test_a_key_is_one_row_whoever_it_belongs_to(lake: Lake, tmp_path: Path) -> None:
+    """The same order under other customers: in other buckets, in one file and in the next."""
+    whose = [{"customer_id": str(number)} for number in range(8)]
+    keys = {token(one["customer_id"], key=lake.key, kind="customer") for one in whose}
+    buckets = {key & (lake.buckets - 1) for key in keys}
+    assert len(buckets) > 1
+    report = load(lake, write(tmp_path / "orders-1.csv", orders(*whose)))
+    assert counts(report) == (1, 7, 0)
+    assert accepted(lake)["line"].tolist() == [1]
+    again = load(lake, write(tmp_path / "orders-2.csv", orders(*whose[::-1])))
+    assert counts(again) == (0, 7, 1)
+    assert set(rejected(lake)["reasons"]) == {CONFLICT}
+
+
+def test_keys_are_found_again_where_their_hashes_are_gone(lake: Lake, tmp_path: Path) -> None:
+    load(lake, write(tmp_path / "orders-1.csv", MANY))
+    beside = sorted((lake.path / "tables" / "orders").rglob("*.keys"))
+    assert beside
+    beside[0].unlink()
+    for path in beside[1:]:
+        path.write_bytes(path.read_bytes()[:40])
+    more = [*MANY, *orders({"order_id": "another"})]
+    report = load(lake, write(tmp_path / "orders-2.csv", more))
+    print(faults(lake)); assert counts(report) == (1, 1, 7)
+
+
+def test_a_bucket_that_memory_does_not_hold_is_settled_in_pieces(tmp_path: Path) -> None:
+    rows = [
+        *({"order_id": f"o{n}", "customer_id": f"c{n % 50}"} for n in range(400)),
+        *({"order_id": f"o{n}", "customer_id": f"c{n % 50}"} for n in range(0, 400, 4)),
+        *({"order_id": f"o{n}", "customer_id": "other"} for n in range(0, 400, 40)),
+    ]
+    file = write(tmp_path / "orders.csv", orders(*rows))
+    made = []
+    for name, size in (("whole", 2**31), ("pieces", 4_000)):
+        lake = Lake.create(tmp_path / name, buckets=2, backend=CPU, key=KEY)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("gpu_pipeline.ingest.loading.LEAST_PIECE_BYTES", 8_000)
+            options = LoadOptions(memory_bytes=size)
+            (report,) = load_plan(lake, planned(file), options=options).files
+        assert counts(report) == (400, 10, 100)
+        made.append((lake, report))
+    (whole, _), (pieces, _) = made
+    assert len(pieces.files("orders")) > len(whole.files("orders"))
+    assert_frames_equal(accepted(pieces), accepted(whole))
+    assert_frames_equal(rejected(pieces), rejected(whole))
+
+
+def test_a_file_under_another_mapping_replaces_what_it_brought(lake: Lake, tmp_path: Path) -> None:
+    load(lake, write(tmp_path / "orders-0.csv", OTHER))
+    rows = [*MANY, *orders({"order_id": "9", "quantity": "x"})]
+    file = write(tmp_path / "export.csv", rows)
+    plain = FileMapping(feeds=(Feed(files="export.csv", contract="orders"),))
+    other = {"product_id": {"from": "product_id", "apply": "lower"}, "quantity": {"constant": 3}}
+    changed = FileMapping(feeds=(Feed(files="export.csv", contract="orders", columns=other),))
+    first = load(lake, file, plain)
+    (report,) = load_plan(
+        lake, planned(file, mapping=changed), options=LoadOptions(reload=True)
+    ).files
+    assert report.rows == report.accepted + report.rejected + report.duplicates == first.rows
+    mine = accepted(lake)[lambda rows: rows["file_no"] == report.file_no]
+    assert len(mine) == report.accepted > first.accepted
+    assert set(mine["quantity"]) == {3}
+    assert (rejected(lake)["file_no"] == report.file_no).sum() == report.rejected
+    assert len(accepted(lake)) == len(mine) + len(OTHER)
+    assert load(lake, file, changed).loaded_before
+    ledger = lake.read("source_files").compute()
+    assert sorted(ledger["name"]) == ["export.csv", "orders-0.csv"]
+
+
+def test_a_file_that_is_mostly_wrong_stops_the_load_and_leaves_its_verdict(
+    lake: Lake, tmp_path: Path
+) -> None:
+    good = [{"order_id": f"g{n}"} for n in range(60)]
+    wrong = [{"order_id": f"w{n}", "quantity": "x"} for n in range(61)]
+    file = write(tmp_path / "orders.csv", orders(*good, *wrong))
+    with pytest.raises(IngestError, match=r"50\.4% of 121 rows, allowed are 50\.0%"):
+        load(lake, file)
+    assert lake.tables() == ["quality_results"]
+    (verdict,) = quality_of(lake).query("rule == 'rows that were rejected'")["verdict"]
+    assert verdict == "stopped"
+    edge = write(tmp_path / "orders-2.csv", orders(*good, *wrong[:60]))
+    assert counts(load(lake, edge)) == (60, 60, 0)
+
+
+def quality_of(lake: Lake) -> pd.DataFrame:
+    frame: pd.DataFrame = lake.read("quality_results").compute(scheduler="sync")
+    return frame
 
 
 def rewound(lake: Lake, *tables: str) -> None:
@@ -546,7 +661,9 @@ def test_a_load_that_was_killed_between_its_commits_is_finished_by_the_next(
     rewound(lake, "source_files", *lost)
     report = load(lake, file)
     assert counts(report) == counts(first) == (7, 1, 0)
-    assert versions(lake) == {"orders": (1, 7), "orders_rejected": ANY, "source_files": (1, 1)}
+    told = versions(lake)
+    assert told.pop("quality_results")[0] == 1
+    assert told == {"orders": (1, 7), "orders_rejected": ANY, "source_files": (1, 1)}
     assert lake.rows("orders_rejected") == 1
     assert load(lake, file).loaded_before
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -10,7 +11,7 @@ from landing import ORDER, accepted, counts, faults, load, orders, rejected, wri
 
 from gpu_pipeline.contracts import sources
 from gpu_pipeline.errors import IngestError
-from gpu_pipeline.ingest import FileMapping, mapping
+from gpu_pipeline.ingest import FileMapping, ingest, mapping, planned
 from gpu_pipeline.ingest.mapping import Feed
 from gpu_pipeline.store import Lake
 
@@ -135,6 +136,134 @@ def test_a_digest_tells_rows_apart_and_needs_the_key() -> None:
     assert feed.landed(table[:0], key=KEY)["order_id"].type == pa.string()
 
 
+@pytest.mark.parametrize(
+    ("said", "values", "made"),
+    [
+        ({"from": "x", "apply": ["strip", "lower"]}, [" AB "], ["ab"]),
+        ({"from": "x", "decimal": ",", "apply": "negate"}, ["1,50 €"], ["-1.50"]),
+        ({"from": "x", "split": "/", "part": -1, "apply": "upper"}, ["a/b"], ["B"]),
+        ({"from": "x", "apply": "upper", "values": {"Y": True}}, ["y", "n"], ["true", "N"]),
+        ({"from": "x", "values": {1: "a"}, "otherwise": 2}, ["1", "b"], ["a", "2"]),
+        ({"from": "x", "replace": {"-": "/"}, "split": "/", "part": 2}, ["a-b"], ["b"]),
+        ({"first_of": ["y", "x"]}, ["a", None], ["a", None]),
+        ({"concat": ["x", "x"], "separator": "+"}, ["a", None], ["a+a", None]),
+        ({"concat": ["x", "x"]}, ["a"], ["aa"]),
+        ({"multiply": ["x", 100], "decimal": ",", "thousands": "."}, ["1.000,5"], ["100050"]),
+        ({"divide": ["x", 3], "round": 2}, ["10", "a"], ["3.33", "a / 3"]),
+        ({"from": "x", "format": "%d/%m/%Y"}, ["31/12/2010"], ["2010-12-31 00:00:00.000000"]),
+        ({"from": "x", "format": ["%Y", "%y"]}, ["10", "x"], ["2010-01-01 00:00:00.000000", "x"]),
+        ({"from": "x", "unix": "s"}, ["0"], ["1970-01-01 00:00:00.000000"]),
+    ],
+)
+def test_changes_are_made_in_their_order(
+    said: object, values: list[object], made: list[object]
+) -> None:
+    assert landed("product_name", said, *values, kind=pa.string()) == made
+
+
+def test_times_without_an_offset_are_of_the_feeds_zone_and_unix_times_are_not(
+    lake: Lake, tmp_path: Path
+) -> None:
+    row = {"ordered_at": "15/07/2026 12:00", "shipped_at": "1784116800"}
+    for zone, hour in (("UTC", 12), ("Europe/London", 11)):
+        mapping = from_yaml(
+            tmp_path,
+            time_zone=zone,
+            columns={
+                "ordered_at": {"from": "ordered_at", "format": "%d/%m/%Y %H:%M"},
+                "shipped_at": {"from": "shipped_at", "unix": "s"},
+            },
+        )
+        path = write(tmp_path / f"orders-{zone[:3]}.csv", orders({**row, "order_id": zone}))
+        assert counts(load(lake, path, mapping)) == (1, 0, 0)
+        made = accepted(lake).set_index("order_id").loc[zone]
+        assert made["ordered_at"] == pd.Timestamp(2026, 7, 15, hour)
+        assert made["shipped_at"] == pd.Timestamp(2026, 7, 15, 12)
+
+
+def test_a_value_that_no_transform_can_read_is_rejected_with_what_it_was(
+    lake: Lake, tmp_path: Path
+) -> None:
+    mapping = from_yaml(
+        tmp_path,
+        columns={
+            "ordered_at": {"from": "ordered_at", "format": "%d/%m/%Y"},
+            "unit_price": {"divide": ["total", "quantity"], "decimal": ",", "thousands": "."},
+        },
+    )
+    rows = [
+        {**row, "total": total, "ordered_at": day, "line_no": str(number)}
+        for number, (row, total, day) in enumerate(
+            [
+                (ORDER, "1.200,00", "28/02/2026"),
+                (ORDER, "1200.00", "28/02/2026"),
+                (ORDER, "1.200,00", "29/02/2026"),
+                ({**ORDER, "quantity": "0"}, "12", "28/02/2026"),
+                (ORDER, "10", "28/02/2026"),
+            ]
+        )
+    ]
+    report = load(lake, write(tmp_path / "orders.csv", rows), mapping)
+    assert counts(report) == (1, 4, 0)
+    assert accepted(lake)["unit_price"].tolist() == [20000]
+    money = "unit_price: not an amount in the currency's minor units"
+    found = dict(faults(lake))
+    assert {line: found[line] for line in (2, 3, 5)} == {
+        2: money,
+        3: "ordered_at: not a time",
+        5: money,
+    }
+    assert money in found[4]
+    values = "".join(rejected(lake)["row_values"])
+    assert all(said in values for said in ("1200.00", "29/02/2026", "12 / 0", "1.66666666"))
+
+
+def test_fields_inside_of_json_objects_feed_columns(lake: Lake, tmp_path: Path) -> None:
+    mapping = from_yaml(
+        tmp_path, columns={"country": "ship.to.country", "product_id": "items[0].sku"}
+    )
+    row = {n: v for n, v in ORDER.items() if n not in ("country", "product_id")}
+    path = tmp_path / "orders.jsonl"
+    rows = [
+        {**row, "items": [{"sku": 12}], "ship": {"to": {"country": "Norway"}}},
+        {**row, "items": [], "ship": None, "line_no": 2},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert counts(load(lake, path, mapping)) == (1, 1, 0)
+    assert accepted(lake)[["country", "product_id"]].to_numpy().tolist() == [["Norway", "12"]]
+    assert faults(lake) == [(2, "product_id: missing")]
+
+
+def test_one_file_feeds_several_contracts(lake: Lake, tmp_path: Path) -> None:
+    said = {"feeds": [
+        {"files": "sales*", "contract": "orders"},
+        {"files": "sales*", "contract": "fx_rates",
+         "columns": {"day": "ordered_at", "rate": {"constant": 1}}},
+    ]}  # fmt: skip
+    (tmp_path / "mapping.yaml").write_text(yaml.safe_dump(said))
+    path = write(tmp_path / "sales.csv", orders({}))
+    reports = ingest(lake, path, mapping=FileMapping.load(tmp_path / "mapping.yaml")).files
+    assert [(r.contract, r.accepted) for r in reports] == [("orders", 1), ("fx_rates", 1)]
+
+
+def test_a_header_of_the_mapping_names_the_columns(lake: Lake, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("|".join({**ORDER, "product_name": "'A|B'"}.values()) + "\n")
+    with pytest.raises(IngestError, match="header names 1 columns, the first record has 13"):
+        load(lake, path, from_yaml(tmp_path, header=["a"], delimiter="|"))
+    mapping = from_yaml(tmp_path, header=list(ORDER), delimiter="|", quote="'")
+    assert counts(load(lake, path, mapping)) == (1, 0, 0)
+    assert accepted(lake)["product_name"].tolist() == ["A|B"]
+
+
+def test_a_delimiter_that_is_another_is_guessed_at_in_the_message(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(";".join(ORDER) + "\n")
+    for feeds in (None, from_yaml(tmp_path, columns={"currency": "Currency"})):
+        with pytest.raises(IngestError, match="Does the mapping lack delimiter: ';'"):
+            planned(path, mapping=feeds)
+
+
 def test_a_value_that_cannot_be_negated_is_rejected_and_not_taken_for_missing(
     lake: Lake, tmp_path: Path
 ) -> None:
@@ -150,7 +279,7 @@ def test_a_value_that_cannot_be_negated_is_rejected_and_not_taken_for_missing(
 def test_a_column_that_some_json_lines_lack_is_missing_there(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpu_pipeline.ingest.reading.BLOCK_ROWS", 2)
+    monkeypatch.setattr("gpu_pipeline.ingest.reading.blocks.BLOCK_ROWS", 2)
     mapping = from_yaml(
         tmp_path,
         columns={
@@ -223,7 +352,8 @@ def test_the_example_of_the_documentation_is_a_mapping(tmp_path: Path) -> None:
     assert (feed.contract, feed.time_zone) == ("orders", "Europe/London")
 
 
-MAPPINGS = sorted(Path(__file__).parents[2].glob("d*/**/*.mapping.yaml"))
+ROOT = Path(__file__).parents[2]
+MAPPINGS = sorted([*ROOT.glob("data/*.mapping.yaml"), *ROOT.glob("docs/mappings/*.yaml")])
 
 
 @pytest.mark.parametrize("path", MAPPINGS, ids=lambda path: path.name)
@@ -246,15 +376,16 @@ WRONG: dict[str, tuple[object, str]] = {
     ),
     "unknown transform": (
         {"columns": {"order_id": {"from": "x", "apply": "trim"}}},
-        "order_id.apply: Input should be 'strip', 'upper', 'lower' or 'negate'",
+        "order_id.apply.0: Input should be 'strip', 'upper', 'lower' or 'negate'",
     ),
     "two sources": (
         {"columns": {"order_id": {"from": "x", "constant": 1}}},
-        "order_id: needs exactly one of from, constant, digest_of, cases",
+        "order_id: needs exactly one of from, first_of, concat, add, subtract, multiply, divide, "
+        "constant, digest_of, cases",
     ),
     "no source": (
         {"columns": {"order_id": {}}},
-        "needs exactly one of from, constant, digest_of, cases",
+        "needs exactly one of from, first_of, concat, add, subtract, multiply, divide, constant",
     ),
     "two conditions": (
         {"columns": {"line_type": case({"equals": 1, "below": 2, "then": "fee"})}},
@@ -268,6 +399,51 @@ WRONG: dict[str, tuple[object, str]] = {
         {"columns": {"line_type": {"cases": [{"when": "x", "equals": 1}]}}},
         "cases.0.then: Field required",
     ),
+    "options without what they change": (
+        {"columns": {"order_id": {"from": "x", "separator": "-", "round": 2, "otherwise": 1}}},
+        "separator needs concat; round needs add or subtract .* or divide; otherwise needs cases",
+    ),
+    "no part": ({"columns": {"order_id": {"from": "x", "split": "-"}}}, "split needs part: 1"),
+    "part zero": (
+        {"columns": {"order_id": {"from": "x", "split": "-", "part": 0}}},
+        "split needs part: 1",
+    ),
+    "a constant changed": (
+        {"columns": {"order_id": {"constant": 1, "apply": "upper"}}},
+        "constant can't be changed by apply",
+    ),
+    "two kinds of time": (
+        {"columns": {"ordered_at": {"from": "x", "unix": "s", "format": "%Y"}}},
+        "format and unix exclude each other",
+    ),
+    "marks alike": (
+        {"columns": {"unit_price": {"from": "x", "thousands": "."}}},
+        "decimal and thousands must differ",
+    ),
+    "bad format": (
+        {"columns": {"ordered_at": {"from": "x", "format": "%Q"}}},
+        "'%Q' is no format of strptime: 'Q' is a bad directive",
+    ),
+    "no year": (
+        {"columns": {"ordered_at": {"from": "x", "format": ["%Y", "%d/%m"]}}},
+        "'%d/%m' says no year",
+    ),
+    "truth as a key": (
+        {"columns": {"order_id": {"from": "x", "values": {True: "a"}}}},
+        "YAML takes yes, no, on, off, true and false for truth values: quote them",
+    ),
+    "constants alone": (
+        {"columns": {"unit_price": {"add": [1, 2]}}},
+        "unit_price: needs a column of the file",
+    ),
+    "one operand": (
+        {"columns": {"unit_price": {"add": ["x"]}}},
+        "unit_price.add.1: Field required",
+    ),
+    "quote as escape": ({"quote": "'", "escape": "'"}, "delimiter, quote and escape must differ"),
+    "long quote": ({"quote": "''"}, "\"''\" is not one ASCII character, or none"),
+    "header that repeats": ({"header": ["a", "a"]}, "header: names columns twice"),
+    "encoding of no text": ({"encoding": "rot13"}, "'rot13' is no encoding"),
     "bad pattern": (
         {"columns": {"line_type": case({"matches": "(", "then": "fee"})}},
         r"cases.0.matches: '\(' is no regular expression",
@@ -343,12 +519,15 @@ def test_the_digest_tells_what_is_read_and_not_from_which_files(tmp_path: Path) 
             {"time_zone": "Asia/Tokyo"},
             {"delimiter": ";"},
             {"encoding": "latin-1"},
+            {"quote": "'"},
+            {"escape": "\\"},
+            {"header": ["a"]},
             {"columns": {"currency": {"constant": "EUR"}}},
             {"columns": {"currency": {"constant": "GBP"}}},
             {"contract": "reviews"},
         )
     ]
-    assert len({feed.digest, *others}) == 7
+    assert len({feed.digest, *others}) == 10
 
 
 @pytest.mark.parametrize("source", sources())

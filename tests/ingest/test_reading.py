@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from landing import as_csv, as_jsonl, as_parquet, orders, write
 
 from gpu_pipeline.errors import IngestError
-from gpu_pipeline.ingest.reading import Block, CsvDialect, column_names, read_blocks
+from gpu_pipeline.ingest.reading import Block, Dialect, column_names, read_blocks
 
-PLAIN = CsvDialect()
+PLAIN = Dialect()
+BLOCKS = "gpu_pipeline.ingest.reading.blocks"
 
 
-def read(path: Path, dialect: CsvDialect = PLAIN) -> tuple[dict[int, dict[str, object]], dict]:
+def read(path: Path, dialect: Dialect = PLAIN) -> tuple[dict[int, dict[str, object]], dict]:
     """(row by record number, reason by record number) of a whole file."""
     blocks = list(read_blocks(path, dialect))
     rows = {
@@ -41,11 +42,11 @@ def test_a_block_has_the_rows_and_their_record_numbers(tmp_path: Path) -> None:
     assert (block.lines.tolist(), block.broken) == ([1, 2], [])
 
 
-def test_broken_rows_come_last(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("a,b\n1,2,3\n4,5\n")
-    rows, broken = read_blocks(tmp_path / "a.csv", PLAIN)
-    assert (rows.lines.tolist(), rows.broken) == ([2], [])
-    assert (len(broken.lines), [row.text for row in broken.broken]) == (0, ["1,2,3"])
+def test_broken_rows_come_with_the_good_ones_around_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2,3\n4,5\n6\n")
+    (block,) = read_blocks(tmp_path / "a.csv", PLAIN)
+    assert block.lines.tolist() == [2]
+    assert [(row.line, row.text) for row in block.broken] == [(1, "1,2,3"), (3, "6")]
 
 
 RECORDS = st.sampled_from(
@@ -56,12 +57,15 @@ RECORDS = st.sampled_from(
 @settings(deadline=None, max_examples=150)
 @given(
     records=st.lists(RECORDS, max_size=40),
-    block_bytes=st.integers(40, 200),
+    piece_bytes=st.integers(40, 200),
+    block_rows=st.integers(1, 9),
     end=st.sampled_from(["\n", "\r\n", ""]),
 )
-@example(records=["1,2,3", "1,2", "1", "", '"x\ny",2', "1,2,3"], block_bytes=40, end="\n")
+@example(
+    records=["1,2,3", "1,2", "1", "", '"x\ny",2', "1,2,3"], piece_bytes=40, block_rows=3, end="\n"
+)
 def test_records_of_a_csv_file_are_numbered_as_the_csv_module_counts_them(
-    records: list[str], block_bytes: int, end: str
+    records: list[str], piece_bytes: int, block_rows: int, end: str
 ) -> None:
     text = "\n".join(["a,b", *records]) + end
     slow = [row for row in csv.reader(io.StringIO(text, newline="")) if row][1:]
@@ -69,7 +73,8 @@ def test_records_of_a_csv_file_are_numbered_as_the_csv_module_counts_them(
     bad = {n: f"{len(row)} fields, not 2" for n, row in enumerate(slow, start=1) if len(row) != 2}
     with (
         tempfile.TemporaryDirectory() as folder,
-        patch("gpu_pipeline.ingest.reading.BLOCK_BYTES", block_bytes),
+        patch(f"{BLOCKS}.PIECE_BYTES", piece_bytes),
+        patch(f"{BLOCKS}.BLOCK_ROWS", block_rows),
     ):
         path = Path(folder) / "a.csv"
         path.write_bytes(text.encode())
@@ -78,28 +83,44 @@ def test_records_of_a_csv_file_are_numbered_as_the_csv_module_counts_them(
     assert {n: [v or "" for v in row.values()] for n, row in rows.items()} == good
 
 
-@settings(deadline=None, max_examples=60)
+JSON_LINES = {
+    '{"a":1}': {"a": "1"},
+    '{"b":"x"}': {"b": "x"},
+    '{"a":true,"b":{"c":[2.50]}}': {"a": "true", "b": '{"c": [2.50]}'},
+    '{"b":"\\ud83d\\ude42"}': {"b": "🙂"},
+    "{": "not JSON",
+    # Nothing on their own, and JSON once a comma stands between.
+    '{"a":1},{"b":2}': "not JSON",
+    '{"a":[1': "not JSON",
+    "2]}": "not JSON",
+    '{"b":"\\ud83d"}': "not JSON",
+    "[]": "no JSON object",
+    "7": "no JSON object",
+    "{}": "an empty JSON object",
+}
+
+
+@settings(deadline=None, max_examples=100)
 @given(
-    records=st.lists(st.sampled_from(['{"a":1}', '{"b":"x"}', "", "  ", "{", "[]", "7", "{}"])),
+    records=st.lists(st.sampled_from([*JSON_LINES, "", "  "])),
     block_rows=st.integers(1, 5),
+    piece_bytes=st.integers(1, 60),
 )
-def test_records_of_a_json_lines_file_are_numbered(records: list[str], block_rows: int) -> None:
-    said = [record for record in records if record.strip()]
-    whole = {'{"a":1}': {"a": "1"}, '{"b":"x"}': {"b": "x"}}
-    faults = {"{": "not JSON", "{}": "an empty JSON object"}
+@example(records=['{"a":[1', "2]}", '{"a":1},{"b":2}'], block_rows=9, piece_bytes=999)
+def test_each_line_of_a_json_lines_file_is_a_numbered_record_of_its_own(
+    records: list[str], block_rows: int, piece_bytes: int
+) -> None:
+    said = [*(record for record in records if record.strip()), '{"a":1}']
     with (
         tempfile.TemporaryDirectory() as folder,
-        patch("gpu_pipeline.ingest.reading.BLOCK_ROWS", block_rows),
+        patch(f"{BLOCKS}.BLOCK_ROWS", block_rows),
+        patch(f"{BLOCKS}.PIECE_BYTES", piece_bytes),
     ):
         path = Path(folder) / "a.jsonl"
         path.write_text("\n".join([*records, '{"a":1}']))
         rows, broken = read(path)
-    for number, record in enumerate([*said, '{"a":1}'], start=1):
-        if record in whole:
-            found = {name: value for name, value in rows[number].items() if value is not None}
-            assert found == whole[record]
-        else:
-            assert broken[number] == faults.get(record, "no JSON object")
+    found = {n: {c: v for c, v in row.items() if v is not None} for n, row in rows.items()}
+    assert found | broken == {n: JSON_LINES[record] for n, record in enumerate(said, start=1)}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +154,7 @@ def test_json_values_are_text_as_it_is_written(tmp_path: Path) -> None:
         "c": "true",
         "d": None,
         "e": None,
-        "f": '{"g": ["1"]}',
+        "f": '{"g": [1]}',
     }
 
 
@@ -150,16 +171,24 @@ def test_a_csv_file_with_a_header_alone_has_no_rows(tmp_path: Path, text: str) -
     ("content", "dialect", "names", "row"),
     [
         ("\ufeffä,b\n1,2\n".encode(), PLAIN, ["ä", "b"], ["1", "2"]),
-        ("ä;b\nü;2\n".encode("latin-1"), CsvDialect(";", "latin-1"), ["ä", "b"], ["ü", "2"]),
-        ("ä\tb\nü\t2\n".encode("utf-16"), CsvDialect("\t", "utf-16"), ["ä", "b"], ["ü", "2"]),
-        (b"a,b\n\x80,2\n", CsvDialect(",", "cp1252"), ["a", "b"], ["€", "2"]),
+        ("ä;b\nü;2\n".encode("latin-1"), Dialect(";", "latin-1"), ["ä", "b"], ["ü", "2"]),
+        ("ä\tb\nü\t2\n".encode("utf-16"), Dialect("\t", "utf-16"), ["ä", "b"], ["ü", "2"]),
+        (b"a,b\n\x80,2\n", Dialect(",", "cp1252"), ["a", "b"], ["€", "2"]),
         (b'"a\nx",b\n1,2\n', PLAIN, ["a\nx", "b"], ["1", "2"]),
         (b'" a ","b,c"\n1,2\n', PLAIN, [" a ", "b,c"], ["1", "2"]),
         (b"\n\r\na,b\r1,2\r", PLAIN, ["a", "b"], ["1", "2"]),
+        (b"a,b\r\n'1,''5',2\r\n", Dialect(quote="'"), ["a", "b"], ["1,'5", "2"]),
+        (b'a,b\n"say ""x""",2\n', PLAIN, ["a", "b"], ['say "x"', "2"]),
+        (b'a,b\n"say \\"x\\"",2\n', Dialect(escape="\\"), ["a", "b"], ['say "x"', "2"]),
+        (b"a,b\n1\\,5,2\n", Dialect(escape="\\", quote=""), ["a", "b"], ["1,5", "2"]),
+        (b'a\tb\n5" disk\t"\n', Dialect("\t", quote=""), ["a", "b"], ['5" disk', '"']),
+        (b'5" disk|2\n', Dialect("|", header=("x", "y")), ["x", "y"], ['5" disk', "2"]),
+        (b'\n"a\nb",2', Dialect(header=("x", "y")), ["x", "y"], ["a\nb", "2"]),
+        (b"a;b\n1;2\n", Dialect(";", "utf-8-sig"), ["a", "b"], ["1", "2"]),
     ],
 )
 def test_dialects(
-    tmp_path: Path, content: bytes, dialect: CsvDialect, names: list[str], row: list[str]
+    tmp_path: Path, content: bytes, dialect: Dialect, names: list[str], row: list[str]
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content)
@@ -172,8 +201,8 @@ def test_characters_lie_across_any_boundary(tmp_path: Path, encoding: str) -> No
     words = ["漢字" * (1 + i % 7) + "x" * (i % 3) for i in range(30_000)]
     path = tmp_path / "a.csv"
     path.write_bytes("\n".join(["a,b", *(f"{word},{word}" for word in words)]).encode(encoding))
-    with patch("gpu_pipeline.ingest.reading.BLOCK_BYTES", 10_007):
-        blocks = list(read_blocks(path, CsvDialect(encoding=encoding)))
+    with patch(f"{BLOCKS}.PIECE_BYTES", 10_007):
+        blocks = list(read_blocks(path, Dialect(encoding=encoding)))
     assert [word for block in blocks for word in block.table["b"].to_pylist()] == words
 
 
@@ -276,14 +305,49 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
             column_names(tmp_path / name, PLAIN)
 
 
-def test_a_record_larger_than_a_block_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("record", ["1,{}", '1,"{}', '1,"{}"'])
+def test_a_record_larger_than_a_piece_is_refused_with_the_likely_cause(
+    tmp_path: Path, record: str
+) -> None:
     path = tmp_path / "a.csv"
-    path.write_text(f"a,b\n1,{'x' * 3000}\n")
+    path.write_text(f"a,b\n1,2\n{record.format('x' * 3000)}\n3,4\n")
     with (
-        patch("gpu_pipeline.ingest.reading.BLOCK_BYTES", 500),
-        pytest.raises(IngestError, match="can't be read"),
+        patch(f"{BLOCKS}.PIECE_BYTES", 500),
+        pytest.raises(IngestError, match=r"a record of more than 500 bytes: is a quote never"),
     ):
         read(path)
+
+
+def test_a_block_has_no_more_rows_and_bytes_than_it_may(tmp_path: Path) -> None:
+    rows = [{"a": str(n), "b": f"{n:0{n % 400}d}"} for n in range(4000)]
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        path = write(tmp_path / name, rows)
+        with (
+            patch(f"{BLOCKS}.BLOCK_BYTES", 50_000),
+            patch(f"{BLOCKS}.BLOCK_ROWS", 700),
+            patch(f"{BLOCKS}.PIECE_BYTES", 5_000),
+        ):
+            blocks = list(read_blocks(path, PLAIN))
+        assert [line for block in blocks for line in block.lines] == [*range(1, 4001)]
+        assert max(len(block.lines) for block in blocks) <= 700
+        # About: a piece is cut by the mean size of its rows.
+        assert max(block.table.nbytes for block in blocks) <= 60_000
+        # Neither limit is kept by blocks that are much too small.
+        assert len(blocks) < 30
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_reading_holds_three_blocks_at_most(tmp_path: Path, name: str) -> None:
+    rows = [{"a": str(n), "b": f"{n:090d}"} for n in range(40_000)]
+    path = write(tmp_path / name, rows)
+    if name == "a.parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=2000)
+    del rows
+    with patch(f"{BLOCKS}.BLOCK_BYTES", 2**20), patch(f"{BLOCKS}.PIECE_BYTES", 2**15):
+        before = pa.total_allocated_bytes()
+        held = [pa.total_allocated_bytes() - before for _ in read_blocks(path, PLAIN)]
+    assert len(held) > 3
+    assert max(held) < 3 * 2**20
 
 
 def test_parquet_columns_are_plain_or_left_out(tmp_path: Path) -> None:
@@ -328,7 +392,7 @@ def test_parquet_columns_are_plain_or_left_out(tmp_path: Path) -> None:
 def test_parquet_row_groups_are_numbered_through(tmp_path: Path) -> None:
     table = pa.table({"a": [str(i) for i in range(10)]})
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=3)
-    with patch("gpu_pipeline.ingest.reading.BLOCK_ROWS", 4):
+    with patch(f"{BLOCKS}.BLOCK_ROWS", 4):
         blocks = list(read_blocks(tmp_path / "a.parquet", PLAIN))
     assert len(blocks) > 1
     lines = np.concatenate([block.lines for block in blocks])
@@ -347,6 +411,80 @@ def test_jsonl_columns_are_those_of_the_first_block(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ({"a": 1}, {"b": 2}, {"c": 3})))
     assert column_names(path, PLAIN) == ["a", "b", "c"]
-    with patch("gpu_pipeline.ingest.reading.BLOCK_ROWS", 2):
+    with patch(f"{BLOCKS}.BLOCK_ROWS", 2):
         assert column_names(path, PLAIN) == ["a", "b"]
-        assert read(path)[0][3] == {"c": "3"}
+        assert read(path)[0][3]["c"] == "3"
+
+
+def test_rows_below_a_header_of_the_mapping_are_numbered_from_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("1,2\n\n3\n4,5\n")
+    dialect = Dialect(header=("a", "b"))
+    rows, broken = read(path, dialect)
+    assert rows == {1: {"a": "1", "b": "2"}, 3: {"a": "4", "b": "5"}}
+    assert broken == {2: "1 fields, not 2"}
+    with pytest.raises(IngestError, match="names 3 columns, the first record has 2 fields"):
+        column_names(path, Dialect(header=("a", "b", "c")))
+
+
+NESTED = [
+    {"user": {"id": 7, "home": {"land": "DE"}}, "items": [{"sku": "x"}, {"sku": "y"}], "n": 19.90},
+    {"user": {"id": 8, "home": None}, "items": [{"sku": "z"}], "n": 2.5},
+    {"user": None, "items": [], "n": None},
+]
+FIELDS = ("user.home.land", "items[1].sku", "n", "user.id", "user.none", "items[0]", "absent.path")
+
+
+def nested_file(folder: Path, kind: str) -> Path:
+    path = folder / f"a.{kind}"
+    if kind == "parquet":
+        # A slice: what lies before it must not be taken for what lies in it.
+        pq.write_table(pa.Table.from_pylist([NESTED[1], *NESTED])[1:], path)
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in NESTED))
+    else:
+        cells = [{n: json.dumps(v) if v else "" for n, v in row.items()} for row in NESTED]
+        write(path, cells)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_fields_inside_of_nested_columns_are_columns(tmp_path: Path, kind: str) -> None:
+    path, dialect = nested_file(tmp_path, kind), Dialect(fields=FIELDS)
+    inside = ["user.home.land", "items[1].sku", "user.id", "user.none", "items[0]"]
+    names = column_names(path, dialect)
+    assert names[-5:] == inside
+    assert "n" in names
+    rows = read(path, dialect)[0]
+    assert all(set(row) == {"n", *inside} for row in rows.values())
+    texts = [{n: str(v) for n, v in row.items() if v is not None} for row in rows.values()]
+    first = {
+        "user.home.land": "DE",
+        "items[1].sku": "y",
+        "user.id": "7",
+        "items[0]": '{"sku": "x"}',
+        "n": "19.9",
+    }
+    assert texts == [first, {"user.id": "8", "items[0]": '{"sku": "z"}', "n": "2.5"}, {}]
+
+
+def test_a_column_named_like_a_path_comes_before_what_lies_inside(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a.b": "column", "a": {"b": "inside"}}')
+    dialect = Dialect(fields=("a.b",))
+    assert column_names(path, dialect) == ["a.b", "a"]
+    assert read(path, dialect)[0] == {1: {"a.b": "column"}}
+
+
+def test_a_text_that_is_no_json_stays_for_the_contract(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", [{"a": '{"b": 1.50}'}, {"a": "{b"}, {"a": ""}])
+    rows, _ = read(path, Dialect(fields=("a.b",)))
+    assert [row["a.b"] for row in rows.values()] == ["1.50", "{b", None]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_columns_that_nobody_wants_are_not_read_and_rows_counted(tmp_path: Path, kind: str) -> None:
+    path = write(tmp_path / f"a.{kind}", [{"a": "1", "b": "2", "c": "3"}] * 3)
+    assert column_names(path, Dialect(fields=("c",))) == ["a", "b", "c"]
+    assert read(path, Dialect(fields=("c", "d")))[0] == {n: {"c": "3"} for n in (1, 2, 3)}
+    assert len(read(path, Dialect(fields=("d",)))[0]) == 3

@@ -217,6 +217,8 @@ def test_as_of_keeps_the_version_of_an_entity_that_was_true_then(
     then = lake.read("products", ["product_id", "price"], as_of=moment).compute()
     assert dict(zip(then["product_id"], then["price"], strict=True)) == expected
     assert len(lake.read("products")) == 4
+    now = lake.read("products", ["product_id", "price"], as_of=lake.latest("products")).compute()
+    assert dict(zip(now["product_id"], now["price"], strict=True)) == {"A": 300, "B": 50}
 
 
 def test_a_table_that_is_not_there_is_named_with_those_that_are(filled: Lake) -> None:
@@ -252,10 +254,14 @@ def test_the_history_tells_the_versions_newest_first(filled: Lake) -> None:
     assert [entry["version"] for entry in history] == [2, 1, 0]
     for entry in history:
         assert abs(entry["at"] - datetime.now(UTC)) < timedelta(minutes=5)
-        assert entry["operation"]
+    said = [(entry["operation"], entry["rows"]) for entry in history]
+    assert said == [("append", 120), ("append", 70), ("create", None)]
+    assert filled.history("orders", limit=2) == history[:2]
 
 
-@pytest.mark.parametrize("name", ["my lake", "läke +ü", "bucket=1", "month=2026-01=x"])
+@pytest.mark.parametrize(
+    "name", ["my lake", "läke +ü", "bucket=1", "month=2026-01=x", "50%", "%zz", "a#b?c"]
+)
 def test_a_lake_may_lie_anywhere(tmp_path: Path, rows: pd.DataFrame, name: str) -> None:
     lake = Lake.create(tmp_path / name / "lake", buckets=2, backend=CPU)
     commit(lake, rows)
@@ -263,6 +269,20 @@ def test_a_lake_may_lie_anywhere(tmp_path: Path, rows: pd.DataFrame, name: str) 
     assert_frames_equal(in_order(lake.read("orders").compute()), in_order(rows))
     mine = rows[(rows["customer_key"] & 1) == 1]
     assert_frames_equal(in_order(lake.read_bucket("orders", 1)), in_order(mine))
+
+
+@pytest.mark.parametrize("name", ["my%20lake", "%C3%A4/lake"])
+def test_a_path_that_reads_as_an_escaped_one_is_refused_before_anything_is_made(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(LakeError, match=r"can't be in .*: %(20|C3) in a path is taken for an esc"):
+        Lake.create(tmp_path / name, backend=CPU)
+    assert not list(tmp_path.iterdir())
+    lake = Lake.create(tmp_path / "lake", backend=CPU)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    lake.path.rename(tmp_path / name)
+    with pytest.raises(LakeError, match="Choose a path without it; spaces and umlauts are fine"):
+        Lake(tmp_path / name, backend=CPU)
 
 
 def test_a_lake_is_the_same_by_any_of_its_paths(

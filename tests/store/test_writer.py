@@ -165,6 +165,7 @@ def kill_while_writing(lake: Lake) -> None:
         (writer.staging / "block").touch()
         log = writer.folder("orders") / "_delta_log"
         log.mkdir(parents=True, exist_ok=True)
+        writer.journal.committing("orders", 9)
         (log / f"{9:020d}.json#1").write_text('{"half":')
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -186,6 +187,18 @@ def test_the_next_writer_removes_what_a_killed_one_left(lake: Lake, had_rows: bo
     with lake.writer() as writer:
         commit(writer, 2)
     assert count(lake) == (80 if had_rows else 40)
+
+
+def test_what_lies_beside_a_part_goes_and_stays_with_it(lake: Lake) -> None:
+    with lake.writer() as writer:
+        kept = writer.write(order_rows(40, seed=1), ORDERS)
+        dropped = writer.write(order_rows(40, seed=2), ORDERS)
+        for part in [*kept, *dropped]:
+            (writer.folder("orders") / part.path).with_suffix(".keys").touch()
+        writer.commit(ORDERS, kept)
+    files = {path.relative_to(writer.folder("orders")) for path in lake.path.rglob("part-*")}
+    paths = [Path(part.path) for part in kept]
+    assert files == {*paths, *(path.with_suffix(".keys") for path in paths)}
 
 
 def test_part_names_are_given_once() -> None:

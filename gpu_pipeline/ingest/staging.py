@@ -1,0 +1,132 @@
+"""Staging: typed rows on their way, a file for each block with the buckets one after the other.
+
+Arrow's own format, uncompressed: written and mapped back at the speed of memory, so that a load
+needs no more of it than a block and a piece of a bucket.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from gpu_pipeline.backend import Backend, Frame
+from gpu_pipeline.contracts import Contract
+
+__all__ = ["Place", "Staging", "lake_home"]
+
+_PIECE_BITS = 20
+_MOST_PIECES = 1 << 12
+_HIGH_BITS = 32  # of a key decide the piece; the low ones have decided the bucket
+
+
+@dataclass(frozen=True)
+class Place:
+    """A bucket (None: the table has none), or one of the `pieces` that it is worked through in."""
+
+    bucket: int | None
+    piece: int = 0
+    pieces: int = 1
+
+    @property
+    def name(self) -> str:
+        """What a file of this place is called."""
+        return f"{self.bucket or 0:05d}-{self.piece:05d}"
+
+    @property
+    def home(self) -> int:
+        """A number of this place's own."""
+        return (self.bucket or 0) << _PIECE_BITS | self.piece
+
+    @property
+    def lake(self) -> int:
+        """A number for what the lake has in this place's bucket."""
+        return lake_home(self.bucket)
+
+    @property
+    def number(self) -> int:
+        """Different for each place of a load."""
+        return (self.bucket or 0) * self.pieces + self.piece
+
+
+def lake_home(bucket: int | None) -> int:
+    """A number for the rows of a bucket that are in the lake, different from any place's."""
+    return ((bucket or 0) + 1 << _PIECE_BITS) - 1
+
+
+class Staging:
+    """Rows of one contract in a folder, in order of file and line within a bucket."""
+
+    def __init__(self, folder: Path, contract: Contract, *, buckets: int, backend: Backend) -> None:
+        self.folder = folder
+        self.contract = contract
+        self.buckets = buckets if contract.bucketed else 1
+        self.backend = backend
+
+    @property
+    def all_buckets(self) -> list[int] | list[None]:
+        """Every bucket; the one None where the table has none."""
+        return list(range(self.buckets)) if self.contract.bucketed else [None]
+
+    def put(self, name: str, frame: Frame) -> None:
+        """The rows of a block, or of a part of one; `name` gives their place among the others."""
+        if not len(frame):
+            return
+        ordered, edges = self._by_bucket(frame)
+        table = self.backend.to_arrow(ordered).combine_chunks()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with pa.ipc.new_file(self.folder / f"{name}.arrow", table.schema) as file:
+            for start, stop in pairwise(edges):
+                file.write_table(table.slice(start, stop - start), max_chunksize=max(len(table), 1))
+                if start == stop:  # Arrow leaves out a table without rows
+                    file.write_batch(pa.RecordBatch.from_pylist([], schema=table.schema))
+
+    def size_bytes(self, bucket: int | None) -> int:
+        """How much memory the rows of a bucket take; 0 where there are none."""
+        return sum(
+            batch.get_total_buffer_size() for batch in self._batches(bucket) if batch.num_rows
+        )
+
+    def take(self, place: Place) -> Frame:
+        """The rows of a place, in the contract's columns."""
+        batches = [self._piece(batch, place) for batch in self._batches(place.bucket)]
+        batches = [batch for batch in batches if batch.num_rows]
+        if not batches:
+            return self.backend.empty(self.contract)
+        frame = self.backend.from_arrow(pa.Table.from_batches(batches))
+        return self.backend.cast(frame, self.contract)
+
+    def places(self, most_bytes: int) -> list[Place]:
+        """All buckets that have rows, in pieces of about `most_bytes` at the most."""
+        found = []
+        for bucket in self.all_buckets:
+            size_bytes, pieces = self.size_bytes(bucket), 1
+            while self.contract.bucketed and size_bytes > most_bytes * pieces and pieces < _MOST_PIECES:
+                pieces *= 2
+            if size_bytes:
+                found += [Place(bucket, piece, pieces) for piece in range(pieces)]
+        return found
+
+    def _by_bucket(self, frame: Frame) -> tuple[Frame, Sequence[int]]:
+        if not self.contract.bucketed:
+            return frame, [0, len(frame)]
+        xp = self.backend.xp
+        # NumPy has a radix sort for 16 bits.
+        place = (self.backend.as_bits(frame["customer_key"]) & (self.buckets - 1)).astype("uint16")
+        order = xp.argsort(place, kind="stable")
+        edges = xp.searchsorted(place[order], xp.arange(self.buckets + 1))
+        return frame.iloc[order], self.backend.to_host(edges).tolist()
+
+    def _batches(self, bucket: int | None) -> Iterator[pa.RecordBatch]:
+        for path in sorted(self.folder.glob("*.arrow")):
+            with pa.memory_map(str(path)) as source:
+                yield pa.ipc.open_file(source).get_batch(bucket or 0)
+
+    def _piece(self, batch: pa.RecordBatch, place: Place) -> pa.RecordBatch:
+        if place.pieces == 1:
+            return batch
+        keys = batch["customer_key"].to_numpy()
+        mine = (keys >> _HIGH_BITS & place.pieces - 1) == place.piece
+        return batch.take(pa.array(np.flatnonzero(mine)))

@@ -1,0 +1,180 @@
+"""References: rows that name something another table does not have, or not yet.
+
+Values are counted where they lie: a bucket against the same bucket where both tables are keyed
+by customer, else the distinct values of one table against those of the other.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from dask.base import compute
+from dask.delayed import delayed
+
+from gpu_pipeline.backend import Backend, Frame
+from gpu_pipeline.contracts import Contract, Reference, contract
+from gpu_pipeline.store import Condition, Lake
+
+__all__ = ["Orphans", "orphans"]
+
+_EXAMPLES = 5
+_DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True)
+class Orphans:
+    """Of `rows` rows that name something, those whose counterpart is missing.
+
+    `examples` are a few of the values, most rows first; none of a column that names a person.
+    """
+
+    rows: int
+    failed: int
+    examples: tuple[str, ...] = ()
+
+
+def orphans(lake: Lake, found: Contract, reference: Reference, *, as_of: datetime) -> Orphans | str:
+    """The rows without counterpart at a moment, or why they could not be looked for."""
+    if lake.version(reference.table) is None:
+        return f"no table {reference.table}"
+    other = contract(reference.table)
+    if reference.within_days is not None:
+        return _without_recent(lake, found, reference, as_of, reference.within_days)
+    if reference.columns == reference.key == ("customer_key",) and found.bucketed == other.bucketed:
+        tasks = [
+            delayed(_of_bucket)(lake, found, reference, as_of, bucket)
+            for bucket in range(lake.buckets)
+        ]
+        parts = compute(*tasks)
+        return Orphans(sum(part.rows for part in parts), sum(part.failed for part in parts))
+    counts = _counts(lake, found, reference, as_of)
+    missing = _missing(counts, _known(lake, reference, counts, as_of), reference, lake.backend)
+    return Orphans(
+        int(counts["rows"].sum()),
+        int(missing["rows"].sum()),
+        _examples(missing, found, reference, lake.backend),
+    )
+
+
+def _of_bucket(
+    lake: Lake, found: Contract, reference: Reference, as_of: datetime, bucket: int
+) -> Orphans:
+    """Customers of one bucket against the customers of the same bucket."""
+    needed = _needed(reference)
+    frame = lake.read_bucket(found.name, bucket, _by_then(found, as_of), columns=needed)
+    asked = _asked(frame, reference)
+    other, key = contract(reference.table), list(reference.key)
+    known = lake.read_bucket(other.name, bucket, _by_then(other, as_of), columns=key)
+    is_known = asked[reference.columns[0]].isin(known[reference.key[0]])
+    return Orphans(len(asked), int((~is_known).sum()))
+
+
+def _counts(lake: Lake, found: Contract, reference: Reference, as_of: datetime) -> Frame:
+    """The distinct values that rows name, and of how many rows each."""
+    pieces = _pieces(lake, found, _needed(reference), as_of)
+    parts = compute(*(delayed(_counted)(piece, reference) for piece in pieces))
+    whole = lake.backend.frames.concat(list(parts), ignore_index=True)
+    by = list(reference.columns)
+    return whole.groupby(by, sort=True)[["rows"]].sum().reset_index()
+
+
+def _counted(frame: Frame, reference: Reference) -> Frame:
+    asked = _asked(frame, reference).assign(rows=1)
+    by = list(reference.columns)
+    if reference.within_days is not None:
+        asked = asked.assign(**{by[-1]: asked[by[-1]].dt.floor("D")})
+    return asked.groupby(by, sort=True)[["rows"]].sum().reset_index()
+
+
+def _asked(frame: Frame, reference: Reference) -> Frame:
+    """The rows that must have a counterpart, with the columns that name it."""
+    for name, values in reference.where:
+        frame = frame[frame[name].isin(list(values))]
+    return frame[list(reference.columns)].dropna()
+
+
+def _known(lake: Lake, reference: Reference, counts: Frame, as_of: datetime) -> Frame:
+    """Those of the values that the other table has."""
+    other, key = contract(reference.table), list(reference.key)
+    pieces = _pieces(lake, other, key, as_of)
+    wanted = counts[[reference.columns[0]]]
+    parts = compute(*(delayed(_present)(piece, wanted, reference) for piece in pieces))
+    whole: Frame = lake.backend.frames.concat(list(parts), ignore_index=True)
+    return whole.drop_duplicates()
+
+
+def _present(frame: Frame, wanted: Frame, reference: Reference) -> Frame:
+    mine, theirs = reference.columns[0], reference.key[0]
+    return frame[frame[theirs].isin(wanted[mine])].drop_duplicates()
+
+
+def _missing(counts: Frame, known: Frame, reference: Reference, backend: Backend) -> Frame:
+    """The rows of `counts` whose values are not among the known ones."""
+    marked = known.assign(is_known=backend.xp.ones(len(known), dtype="int64"))
+    left, right = list(reference.columns), list(reference.key)
+    merged = counts.merge(marked, left_on=left, right_on=right, how="left")
+    return merged[merged["is_known"].isna()]
+
+
+def _examples(
+    missing: Frame, found: Contract, reference: Reference, backend: Backend
+) -> tuple[str, ...]:
+    if any(found[name].classification != "internal" for name in reference.columns):
+        return ()
+    names = list(reference.columns)
+    most = missing.sort_values(["rows", *names], ascending=[False] + [True] * len(names))
+    values = backend.to_pandas(most[names].head(_EXAMPLES)).astype("str").to_numpy().tolist()
+    return tuple(" ".join(row) for row in values)
+
+
+def _without_recent(
+    lake: Lake, found: Contract, reference: Reference, as_of: datetime, days: int
+) -> Orphans | str:
+    """Rows whose value has no counterpart that is at most `days` old; few distinct ones."""
+    value, time = reference.columns
+    counts = lake.backend.to_pandas(_counts(lake, found, reference, as_of))
+    distinct = sorted(counts[value].unique())
+    if len(distinct) < 2:
+        return f"only one {value}: {', '.join(distinct) or 'none'}"
+    other = contract(reference.table)
+    theirs = lake.read(other.name, list(reference.key), where=_by_then(other, as_of)).compute()
+    recent = _last_before(counts, lake.backend.to_pandas(theirs), reference)
+    missing = counts[~(counts[time] - recent <= days * _DAY)]
+    by_value = missing.groupby(value, sort=True)["rows"].sum().sort_values(ascending=False)
+    return Orphans(
+        int(counts["rows"].sum()),
+        int(missing["rows"].sum()),
+        tuple(str(name) for name in by_value.index[:_EXAMPLES]),
+    )
+
+
+def _last_before(
+    counts: pd.DataFrame, theirs: pd.DataFrame, reference: Reference
+) -> "pd.Series[Any]":
+    """The latest time of each value in the other table that is not after the row's day."""
+    (value, time), (their_value, their_time) = reference.columns, reference.key
+    found = pd.merge_asof(
+        counts[[value, time]].reset_index().sort_values([time, value]),
+        theirs.assign(last=theirs[their_time].dt.floor("D")).sort_values([their_time]),
+        left_on=time,
+        right_on="last",
+        left_by=value,
+        right_by=their_value,
+    )
+    return found.set_index("index")["last"].reindex(counts.index)
+
+
+def _pieces(lake: Lake, found: Contract, columns: list[str], as_of: datetime) -> list[Any]:
+    """The partitions of a table up to a moment, each a delayed frame."""
+    frame = lake.read(found.name, columns, where=_by_then(found, as_of))
+    return list(frame.to_delayed())
+
+
+def _needed(reference: Reference) -> list[str]:
+    return list(dict.fromkeys([*reference.columns, *(name for name, _ in reference.where)]))
+
+
+def _by_then(found: Contract, as_of: datetime) -> list[Condition]:
+    return [] if found.event_time is None else [(found.event_time, "<=", as_of)]

@@ -16,6 +16,8 @@ from pydantic_settings import (
 )
 
 from gpu_pipeline.errors import ConfigError
+from gpu_pipeline.money import is_currency
+from gpu_pipeline.time_zones import is_time_zone
 
 __all__ = ["Config"]
 
@@ -46,6 +48,10 @@ class Config(BaseSettings):
     scheduler: str = Field("", description="Address of an existing Dask scheduler, tcp://…")
     memory: str = Field("", description="Memory limit of one worker, such as 4GB.")
     buckets: int = Field(16, description="Buckets of a new lake, a power of two.")
+    time_zone: str = Field("UTC", description="Whose days are the business days of a new lake.")
+    currency: str = Field(
+        "", description="What a new lake reports in, such as EUR; empty is the orders' only one."
+    )
     key: SecretStr | None = Field(
         None, description="Pseudonym key, 64 hex digits; after rotations all, commas between."
     )
@@ -62,6 +68,22 @@ class Config(BaseSettings):
     def _is_power_of_two(cls, value: int) -> int:
         if not 1 <= value <= 4096 or value & (value - 1):
             message = "must be a power of two from 1 to 4096"
+            raise ValueError(message)
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        if not is_time_zone(value):
+            message = f"{value!r} is no time zone of the IANA database, such as Europe/London"
+            raise ValueError(message)
+        return value
+
+    @field_validator("currency")
+    @classmethod
+    def _is_a_currency(cls, value: str) -> str:
+        if value and not is_currency(value):
+            message = f"{value!r} is no currency of ISO 4217, such as EUR"
             raise ValueError(message)
         return value
 
@@ -112,6 +134,12 @@ class Config(BaseSettings):
         except ValueError as error:
             message = f"{CONFIG_FILE} is not valid: {error}"
             raise ConfigError(message) from error
+
+    @property
+    def asked_of_lake(self) -> dict[str, str]:
+        """The time zone and the currency, as far as somebody set them: a lake has its own."""
+        names = self.model_fields_set & {"time_zone", "currency"}
+        return {name: getattr(self, name) for name in names}
 
     def export(self) -> None:
         """Puts what was set into the environment, for processes that this one starts."""

@@ -46,7 +46,9 @@ def demo(config: Config, *, real: bool = False, progress: Progress) -> Demo:
     backend = Backend.choose(config.device)
     key = config.key.get_secret_value() if config.key is not None else None
     source, mapping = _real_sources() if real else _made_sources(folder, progress)
-    lake = Lake.create(config.lake, buckets=config.buckets, backend=backend, key=key)
+    lake = Lake.create(
+        config.lake, buckets=config.buckets, backend=backend, key=key, **config.asked_of_lake
+    )
     with backend.cluster(workers=config.workers, scheduler=config.scheduler, memory=config.memory):
         progress("ingest", "started")
         loaded = ingest(lake, source, mapping=mapping)

@@ -6,6 +6,7 @@ import numpy as np
 
 from gpu_pipeline.backend import Backend, Frame, Series
 from gpu_pipeline.contracts import contract
+from gpu_pipeline.exchange import ExchangeRates, in_reporting_currency
 from gpu_pipeline.orders import one_currency, settled
 
 __all__ = ["customer_features"]
@@ -13,25 +14,33 @@ __all__ = ["customer_features"]
 _MICROSECONDS_PER_DAY = 86_400_000_000
 
 
-def customer_features(lines: Frame, as_of: datetime, backend: Backend) -> Frame:
+def customer_features(
+    lines: Frame, as_of: datetime, backend: Backend, *, rates: ExchangeRates | None = None
+) -> Frame:
     """The columns of contract `customer_features` for every customer with a sale by `as_of`.
 
     `lines` are order lines (`orders.LINE_COLUMNS`) of whole customers; guests are left out, and
     so is everything after `as_of` (UTC, without zone). Revenue is what was sold less discounts
     and returns, in minor units. Rows are sorted by customer_key.
 
+    With `rates`, amounts are in their reporting currency, and sales and returns in a currency
+    that they don't know are left out. Entry errors are found first: at the prices that were paid.
+
     Raises:
-        PipelineError: what was sold or returned is in several currencies.
+        PipelineError: what was sold or returned is in several currencies, and there are no rates.
     """
     moment = np.datetime64(as_of, "us")
     known = lines[(lines["key_kind"] == "customer") & (lines["ordered_at"] <= moment)]
     known = settled(known.reset_index(drop=True), backend)
+    known = known[known["line_type"].isin(["sale", "return"])]
+    if rates is not None:
+        known, _ = in_reporting_currency(known, rates, backend)
     known = known.assign(amount=known["quantity"] * known["unit_price"] - known["discount"])
     sales = known[known["line_type"] == "sale"]
     returns = known[known["line_type"] == "return"]
     if not len(sales):
         return backend.empty(contract("customer_features"))
-    one_currency(known[known["line_type"].isin(["sale", "return"])], backend)
+    one_currency(known, backend)
     by_customer = sales.groupby("customer_key", sort=True)
     table = backend.frames.DataFrame(
         {

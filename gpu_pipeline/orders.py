@@ -1,10 +1,10 @@
-"""What counts as a sale: order lines with entry errors set aside."""
+"""What counts as a sale, and on which day: order lines with entry errors set aside."""
 
 from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.kernels import mixed_hash, reversed_pairs
 
-__all__ = ["LINE_COLUMNS", "one_currency", "settled"]
+__all__ = ["LINE_COLUMNS", "business_day", "one_currency", "settled"]
 
 LINE_COLUMNS = (
     "order_id",
@@ -51,6 +51,14 @@ def settled(lines: Frame, backend: Backend, *, within_hours: int = 24) -> Frame:
     return lines.assign(line_type=lines["line_type"].where(mask, "cancelled"))
 
 
+def business_day(times: Series, time_zone: str) -> Series:
+    """The day of each time (UTC) by the clocks of the zone, as its midnight, without zone."""
+    if time_zone == "UTC":
+        return times.dt.floor("D")
+    local = times.dt.tz_localize("UTC").dt.tz_convert(time_zone).dt.tz_localize(None)
+    return local.dt.floor("D")
+
+
 def one_currency(frame: Frame, backend: Backend) -> None:
     """Holds the frame's column `currency` to one value: amounts of several are never added.
 
@@ -61,7 +69,8 @@ def one_currency(frame: Frame, backend: Backend) -> None:
     if len(found) > 1:
         message = (
             f"Orders are in {', '.join(found)}: amounts of different currencies are not added. "
-            "Convert them to one currency before they are loaded."
+            f"Load them into a lake with a reporting currency (`gpu-pipeline ingest DIR --lake NEW "
+            f"--currency {found[0]}`), with fx_rates that say what the others are worth."
         )
         raise PipelineError(message)
 

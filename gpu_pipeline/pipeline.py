@@ -82,7 +82,8 @@ class Work:
 class Step:
     """One step: the tables it reads and writes, the settings it depends on, and what it does.
 
-    It runs when any table it reads is there. `state` names what else it depends on (a model's
+    It runs when any table it reads is there; what it `uses` are other sources that alone give it
+    nothing to do. `state` names what else it depends on (a model's
     version); `current` says what fingerprint its result has where that is no table. A step that
     is not `dated` depends on what had happened by the moment of the run, not on the moment: it
     stays up to date while later events are other tables'.
@@ -92,6 +93,7 @@ class Step:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     run: Callable[[Work], None]
+    uses: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     dated: bool = True
     state: Callable[[Config], str] | None = None
@@ -281,7 +283,7 @@ def _fingerprint(step: Step, lake: Lake, config: Config, as_of: datetime) -> str
         "step": step.name,
         "code": code_digest("gpu_pipeline", "nlp"),
         "as_of": min(as_of, last).isoformat(),
-        "reads": {table: lake.data_version(table) for table in step.reads},
+        "reads": {table: lake.data_version(table) for table in (*step.reads, *step.uses)},
         "settings": {name: str(getattr(config, name)) for name in step.settings},
         "state": step.state(config) if step.state is not None else None,
     }

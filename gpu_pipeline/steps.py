@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from dask.base import compute
+from dask.delayed import delayed
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import LakeError
+from gpu_pipeline.exchange import (
+    RATE_COLUMNS,
+    ExchangeRates,
+    in_reporting_currency,
+    lines_without_rate,
+)
 from gpu_pipeline.features import customer_features
 from gpu_pipeline.forecasting.demand import combined_demand, daily_demand, forecast_demand
 from gpu_pipeline.orders import LINE_COLUMNS, one_currency, settled
@@ -45,9 +53,13 @@ def _quality(work: Work) -> None:
 
 
 def _features(work: Work) -> None:
-    lines = work.read("orders", LINE_COLUMNS)
-    table = lines.map_partitions(
-        customer_features, work.as_of, work.lake.backend, meta=_meta(work, "customer_features")
+    rates = _exchange_rates(work)
+    table = work.read("orders", LINE_COLUMNS).map_partitions(
+        customer_features,
+        work.as_of,
+        work.lake.backend,
+        rates=rates,
+        meta=_meta(work, "customer_features"),
     )
     work.replace("customer_features", table)
 
@@ -88,19 +100,65 @@ def _segments(work: Work) -> None:
 def _demand(work: Work) -> None:
     lines: dd.DataFrame = work.read("orders", LINE_COLUMNS)
     daily = lines.map_partitions(
-        _settled_demand, work.lake.backend, meta=_meta(work, "demand_daily")
+        _settled_demand,
+        work.lake.backend,
+        rates=_exchange_rates(work),
+        time_zone=work.lake.time_zone,
+        meta=_meta(work, "demand_daily"),
     )
     work.replace("demand_daily", combined_demand(daily.compute()))
 
 
-def _settled_demand(lines: Frame, backend: Backend) -> Frame:
-    return daily_demand(settled(lines, backend))
+def _settled_demand(
+    lines: Frame, backend: Backend, *, rates: ExchangeRates | None, time_zone: str
+) -> Frame:
+    """Without a rate, units are units all the same: they stay in the currency they were sold in."""
+    lines = settled(lines, backend)
+    if rates is not None:
+        converted, as_paid = in_reporting_currency(lines, rates, backend)
+        lines = backend.frames.concat([converted, as_paid])
+    return daily_demand(lines, time_zone=time_zone)
+
+
+def _exchange_rates(work: Work) -> ExchangeRates | None:
+    """The rates to the lake's reporting currency; None where it has none and nothing is converted.
+
+    Says in the facts how many lines lack one. No order is converted at a rate of a later day than
+    its own: rates of after `as_of` change nothing.
+    """
+    lake = work.lake
+    if not lake.currency:
+        return None
+    there = work.has("fx_rates")
+    table: Frame = lake.read("fx_rates", RATE_COLUMNS).compute() if there else _no_rates(work)
+    rates = ExchangeRates.of(
+        lake.backend.to_pandas(table), currency=lake.currency, time_zone=lake.time_zone
+    )
+    lines = work.read("orders", ["ordered_at", "currency", "line_type"]).to_delayed()
+    missing = compute(*(delayed(_moves_without_rate)(some, rates, lake.backend) for some in lines))
+    work.facts.update(currency=lake.currency, without_rate=sum(missing))
+    return rates
+
+
+def _no_rates(work: Work) -> Frame:
+    return work.lake.backend.empty(contract("fx_rates"), RATE_COLUMNS)
+
+
+def _moves_without_rate(lines: Frame, rates: ExchangeRates, backend: Backend) -> int:
+    moves = lines[lines["line_type"].isin(["sale", "return"])]
+    return lines_without_rate(moves, rates, backend)
 
 
 def _forecast(work: Work) -> None:
     demand = work.read("demand_daily").compute()
     backend = work.lake.backend
-    table = forecast_demand(demand, as_of=work.as_of, horizon=work.config.horizon, backend=backend)
+    table = forecast_demand(
+        demand,
+        as_of=work.as_of,
+        horizon=work.config.horizon,
+        backend=backend,
+        time_zone=work.lake.time_zone,
+    )
     chosen = table.drop_duplicates("product_id")
     work.facts.update(
         products=len(chosen),
@@ -252,6 +310,7 @@ STEPS = (
     Step(
         name="features",
         reads=("orders",),
+        uses=("fx_rates",),
         writes=("customer_features",),
         run=_features,
     ),
@@ -262,7 +321,14 @@ STEPS = (
         run=_segments,
         settings=("segments", "seed"),
     ),
-    Step(name="demand", reads=("orders",), writes=("demand_daily",), run=_demand, dated=False),
+    Step(
+        name="demand",
+        reads=("orders",),
+        uses=("fx_rates",),
+        writes=("demand_daily",),
+        run=_demand,
+        dated=False,
+    ),
     Step(
         name="forecast",
         reads=("demand_daily",),

@@ -19,12 +19,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("api", "gpu_pipeline", "nlp")
 # A module of gpu_pipeline imports only from the rows above its own.
 LAYERS = (
-    ("errors",),
-    ("config", "contracts", "money", "terminal"),
+    ("errors", "money", "time_zones"),
+    ("config", "contracts", "terminal"),
     ("backend",),
     ("privacy", "access", "kernels"),
     ("store", "orders"),
-    ("quality", "lineage", "charts"),
+    ("quality", "lineage", "charts", "exchange"),
     ("ingest", "sessions", "funnels", "features", "synthetic"),
     ("segmentation", "customer_value", "forecasting", "inventory", "trends", "publish", "scoring"),
     ("streaming", "report"),

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsOfOption",
+    "CurrencyOption",
     "DeviceOption",
     "JsonOption",
     "LakeOption",
     "MappingOption",
     "MemoryOption",
     "SchedulerOption",
+    "TimeZoneOption",
     "WorkersOption",
     "cluster_of",
     "config_of",
@@ -36,6 +38,14 @@ SchedulerOption = Annotated[
 ]
 MemoryOption = Annotated[
     str | None, typer.Option("--memory", help="Memory limit of one worker, such as 4GB.")
+]
+TimeZoneOption = Annotated[
+    str | None,
+    typer.Option("--time-zone", help="Whose days count in a new lake: Europe/London; else UTC."),
+]
+CurrencyOption = Annotated[
+    str | None,
+    typer.Option("--currency", help="What a new lake reports in: EUR; needs fx_rates of others."),
 ]
 AsOfOption = Annotated[
     datetime | None,
@@ -62,8 +72,10 @@ def open_lake(config: "Config", *, create: bool = False) -> "Lake":
     backend = Backend.choose(config.device)
     key = config.key.get_secret_value() if config.key is not None else None
     if create:
-        return Lake.create(config.lake, buckets=config.buckets, backend=backend, key=key)
-    return Lake(config.lake, backend=backend, key=key)
+        return Lake.create(
+            config.lake, buckets=config.buckets, backend=backend, key=key, **config.asked_of_lake
+        )
+    return Lake(config.lake, backend=backend, key=key, **config.asked_of_lake)
 
 
 def cluster_of(lake: "Lake", config: "Config") -> Any:  # noqa: ANN401

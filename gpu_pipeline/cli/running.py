@@ -7,12 +7,14 @@ import typer
 
 from gpu_pipeline.cli.options import (
     AsOfOption,
+    CurrencyOption,
     DeviceOption,
     JsonOption,
     LakeOption,
     MappingOption,
     MemoryOption,
     SchedulerOption,
+    TimeZoneOption,
     WorkersOption,
     cluster_of,
     config_of,
@@ -29,6 +31,8 @@ def demo(
     lake: LakeOption = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    time_zone: TimeZoneOption = None,
+    currency: CurrencyOption = None,
 ) -> None:
     """Make a small shop (or take the shipped real one), run everything, show the answers."""
     from gpu_pipeline.demo import demo as run_demo
@@ -36,7 +40,9 @@ def demo(
     from gpu_pipeline.terminal import note, progress
 
     folder = lake if lake is not None else Path("real-lake" if real else "demo-lake")
-    config = config_of(lake=folder, device=device, workers=workers)
+    config = config_of(
+        lake=folder, device=device, workers=workers, time_zone=time_zone, currency=currency
+    )
     with progress() as show:
         done = run_demo(config, real=real, progress=show)
     note(f"{done.lake.path} on {done.ran.device}")
@@ -96,6 +102,8 @@ def ingest(
     mapping: MappingOption = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    time_zone: TimeZoneOption = None,
+    currency: CurrencyOption = None,
     dry_run: Annotated[  # noqa: FBT002
         bool, typer.Option("--dry-run", help="Show what the rows would become, load none.")
     ] = False,
@@ -109,7 +117,9 @@ def ingest(
     from gpu_pipeline.summary import show_loads, show_preview
     from gpu_pipeline.terminal import print_json, progress
 
-    config = config_of(lake=lake, device=device, workers=workers)
+    config = config_of(
+        lake=lake, device=device, workers=workers, time_zone=time_zone, currency=currency
+    )
     feeds = FileMapping.load(mapping) if mapping is not None else None
     plan = planned(source, mapping=feeds)
     if dry_run:
@@ -141,6 +151,8 @@ def run(
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
     memory: MemoryOption = None,
+    time_zone: TimeZoneOption = None,
+    currency: CurrencyOption = None,
     as_of: AsOfOption = None,
     from_step: Annotated[
         str | None, typer.Option("--from", help="Repeat this step and those after it.")
@@ -163,7 +175,13 @@ def run(
         message = "--dry-run changes nothing, --input would: give one of them."
         raise typer.BadParameter(message)
     config = config_of(
-        lake=lake, device=device, workers=workers, scheduler=scheduler, memory=memory
+        lake=lake,
+        device=device,
+        workers=workers,
+        scheduler=scheduler,
+        memory=memory,
+        time_zone=time_zone,
+        currency=currency,
     )
     feeds = FileMapping.load(mapping) if mapping is not None else None
     plan = planned(source, mapping=feeds) if source is not None else None

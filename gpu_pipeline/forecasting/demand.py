@@ -10,6 +10,8 @@ from gpu_pipeline.contracts import contract
 from gpu_pipeline.forecasting.backtest import WINDOWS
 from gpu_pipeline.forecasting.forecaster import DemandForecaster
 from gpu_pipeline.forecasting.panel import Panel
+from gpu_pipeline.orders import business_day
+from gpu_pipeline.time_zones import local_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,17 +22,17 @@ ENDED_AFTER_DAYS = 56
 _KEY = ["product_id", "day", "currency"]
 
 
-def daily_demand(lines: Frame) -> Frame:
+def daily_demand(lines: Frame, *, time_zone: str = "UTC") -> Frame:
     """What each product sold each day, of some order lines: the columns of `demand_daily`.
 
     Reads product_id, ordered_at, line_type, quantity, unit_price, discount and currency. Only
     lines of type "sale" count; revenue is quantity times unit price less the discount, in minor
-    units. A day is one of UTC. The sums of several partitions are made one by `combined_demand`.
+    units. A day is one of the `time_zone`. The sums of several partitions are made one by `combined_demand`.
     """
     sold = lines[lines["line_type"] == "sale"]
     return combined_demand(
         sold.assign(
-            day=sold["ordered_at"].dt.floor("D"),
+            day=business_day(sold["ordered_at"], time_zone),
             units=sold["quantity"],
             revenue=sold["quantity"] * sold["unit_price"] - sold["discount"],
         )
@@ -45,12 +47,12 @@ def combined_demand(parts: Frame) -> Frame:
 
 
 def forecast_demand(
-    demand: Frame, *, as_of: datetime, horizon: int, backend: Backend
+    demand: Frame, *, as_of: datetime, horizon: int, backend: Backend, time_zone: str = "UTC"
 ) -> "pd.DataFrame":
     """The table `demand_forecast` for the `horizon` days after the last whole day before `as_of`.
 
-    `as_of` is a moment (UTC, without zone): the day it falls on has not ended and is not used, so
-    that half a day's sales don't count as a day's. The column `as_of` is the last day that was
+    `as_of` is a moment (UTC, without zone): the day of the `time_zone` it falls on has not ended
+    and is not used, so that half a day's sales don't count as a day's. The column `as_of` is the last day that was
     used. Products that were not sold in the 56 days up to that one have ended and get no
     forecast, and no product gets any from fewer than four days. `demand` has product_id, day and
     units of the table `demand_daily`; units in several currencies are added up. Rows are sorted
@@ -59,7 +61,8 @@ def forecast_demand(
     if as_of.tzinfo is not None:
         message = f"as_of is {as_of}: give it in UTC, without a zone."
         raise ValueError(message)
-    last_day = datetime.combine(as_of.date(), time.min) - timedelta(days=1)
+    today = local_time(as_of, time_zone).date()
+    last_day = datetime.combine(today, time.min) - timedelta(days=1)
     sold = _live_products(demand, last_day)
     forecast_columns = contract("demand_forecast")
     if len(sold) == 0:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ class _Loader:
         taken = self._taken_in(files, work)
         self._check(files, taken, Counter(), Counter())  # before the work on buckets begins
         places = self._places(work)
-        _all(delayed(_attempted)(keep_keys, work, place) for place in places)
+        _all(partial(keep_keys, work, place) for place in places)
         times = [time for one in taken for time in (one.first, one.last) if time is not None]
         known = known_keys(work, min(times, default=None), max(times, default=None))
         repeated = repeats(
@@ -167,7 +168,7 @@ class _Loader:
             known,
             rows_at_once=max(self.options.memory_bytes // _BYTES_PER_KEY, 1),
         )
-        done = _all(delayed(_attempted)(settle, work, place, repeated) for place in places)
+        done = _all(partial(settle, work, place, repeated) for place in places)
         reports = [self._report(*one, done) for one in zip(files, taken, strict=True)]
         shutil.rmtree(work.folder, ignore_errors=True)
         conflicts, late = _sum(one.conflicts for one in done), _sum(one.late for one in done)
@@ -209,18 +210,18 @@ class _Loader:
     def _taken_in(self, files: Sequence[LandingFile], work: Load) -> list[Intake]:
         threads = max(1, _threads() // len(files))
         key = self.lake.key
-        return _all(delayed(_attempted)(_take_in, file, work, key, threads) for file in files)
+        return _all(partial(_take_in, file, work, key, threads) for file in files)
 
     def _places(self, work: Load) -> list[Place]:
         """Where there are rows to settle, in pieces that the memory holds."""
         free = self.options.memory_bytes - _UNAVOIDABLE_BYTES
-        piece_bytes = max(free // (_threads() * _COPIES), LEAST_PIECE_BYTES)
-        places = work.accepted.places(piece_bytes)
-        others = work.rejected.places(2**63)
-        if work.again or work.reloaded:
-            others = [Place(bucket) for bucket in work.accepted.all_buckets]
-        there = {place.bucket for place in places}
-        return [*places, *(place for place in others if place.bucket not in there)]
+        most = max(free // (_threads() * _COPIES), LEAST_PIECE_BYTES)
+        everywhere = bool(work.again or work.reloaded)
+        places = work.accepted.places(most_bytes=most, everywhere=everywhere)
+        there = {bucket for place in places for bucket in place.buckets}
+        refused = work.rejected.places(most_bytes=2**63)
+        alone = {bucket for place in refused for bucket in place.buckets} - there
+        return [*places, Place(tuple(sorted(alone)))] if alone else places
 
     def _check(
         self,
@@ -345,20 +346,21 @@ def _threads() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _all(tasks: Iterable[Any]) -> list[Any]:
-    """The results of tasks that were `_attempted`; the first error once all have ended.
+def _all(tasks: Iterable[Callable[[], Any]]) -> list[Any]:
+    """The results of the tasks, which run side by side; the first error once all have ended.
 
     Dask raises at once and lets the others run on: they would write behind the writer's back.
+    It looks into arguments for tasks, but not into a partial function.
     """
-    results = list(compute(*tasks))
+    results = list(compute(*(delayed(_attempted)(task) for task in tasks)))
     for result in results:
         if isinstance(result, Exception):
             raise result
     return results
 
 
-def _attempted(task: Callable[..., Any], *given: Any) -> Any:  # noqa: ANN401
+def _attempted(task: Callable[[], Any]) -> Any:  # noqa: ANN401
     try:
-        return task(*given)
+        return task()
     except Exception as error:  # noqa: BLE001 - raised by `_all`
         return error

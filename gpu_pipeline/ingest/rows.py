@@ -318,6 +318,8 @@ def _rejected(
 ) -> Frame:
     """Rejected rows with their reasons and values; few, so made on the host."""
     backend = typing.backend
+    if not len(raw) and not broken:
+        return backend.empty(typing.contract.rejected())
     host = backend.to_pandas(typed[["line", "customer_key", "key_kind"]]).reset_index(drop=True)
     host = host.assign(
         reasons=_reasons(len(host), faults, backend), row_values=_evidence(raw, typing)

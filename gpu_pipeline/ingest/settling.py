@@ -110,8 +110,8 @@ def known_keys(
     if lake.version(found.name) is None:
         return
     if load.reloaded:
-        for bucket in range(lake.buckets) if found.bucketed else [None]:
-            rows = _others(load, lake.read_bucket(found.name, bucket))
+        for bucket in range(load.accepted.buckets):
+            rows = _others(load, _of_lake(load, found, (bucket,)))
             hashes = load.backend.to_host(key_hashes(rows, found, load.backend))
             yield Known(lake_home(bucket), "", np.sort(hashes))
         return
@@ -130,7 +130,7 @@ def settle(load: Load, place: Place, repeats: Repeats) -> Settled:
     found, backend, writer = load.found, load.backend, load.writer
     refused, is_first = found.rejected(), place.piece == 0
     numbered = _numbered(load, place)
-    new = numbered.take(Place(None)) if numbered.folder.exists() else load.accepted.take(place)
+    new = numbered.take(Place()) if numbered.folder.exists() else load.accepted.take(place)
     accepted, conflicts = _unique(load, place, new, repeats)
     accepted, late = _in_time(load, accepted)
     key = load.lake.key
@@ -142,10 +142,10 @@ def settle(load: Load, place: Place, repeats: Repeats) -> Settled:
         ]
     )
     kept, kept_rejected = [accepted], [rejected]
-    if load.reloaded and is_first and load.lake.version(found.name) is not None:
-        kept.append(_others(load, load.lake.read_bucket(found.name, place.bucket)))
-    if (load.again or load.reloaded) and is_first and load.lake.version(refused.name) is not None:
-        before = load.lake.read_bucket(refused.name, place.bucket)
+    if load.reloaded and is_first:
+        kept.append(_others(load, _of_lake(load, found, place.buckets)))
+    if (load.again or load.reloaded) and is_first:
+        before = _of_lake(load, refused, place.buckets)
         gone = load.again | load.reloaded
         kept_rejected.append(before[~before["file_no"].isin(list(gone))])
     return Settled(
@@ -175,7 +175,7 @@ def _unique(load: Load, place: Place, new: Frame, repeats: Repeats) -> tuple[Fra
     again, owners = repeats.of(hashes)
     if not again.any():
         return new, new.iloc[:0]
-    mine = again & np.isin(owners, [place.home, place.lake])
+    mine = again & np.isin(owners, [place.home, *place.lake])
     present = _present(load, place, hashes[mine], repeats)
     kept, conflicts = deduplicated(new.iloc[np.flatnonzero(mine)], present, load.found, backend)
     # A row of somebody else that has the key differs at least in whose it is.
@@ -188,19 +188,28 @@ def _unique(load: Load, place: Place, new: Frame, repeats: Repeats) -> tuple[Fra
 
 def _present(load: Load, place: Place, hashes: Ints, repeats: Repeats) -> Frame:
     """The lake's rows in the bucket that have one of the keys."""
-    lake, found = load.lake, load.found
-    if lake.version(found.name) is None:
-        return load.backend.empty(found)
+    found = load.found
     if load.reloaded:
-        rows = _others(load, lake.read_bucket(found.name, place.bucket))
+        rows = _others(load, _of_lake(load, found, place.buckets))
     else:
-        files = lake.files(found.name)
-        files = files.where(np.isin(files.paths, list(repeats.paths)))
-        if place.bucket is not None:
-            files = files.in_buckets({place.bucket})
-        rows = lake.read_files(found.name, files)
+        rows = _of_lake(load, found, place.buckets, repeats.paths)
     theirs = load.backend.to_host(key_hashes(rows, found, load.backend))
     return rows.iloc[np.flatnonzero(np.isin(theirs, hashes))]
+
+
+def _of_lake(
+    load: Load, found: Contract, buckets: tuple[int, ...], paths: frozenset[str] | None = None
+) -> Frame:
+    """The lake's rows in the buckets, or those of them in certain files."""
+    lake = load.lake
+    if lake.version(found.name) is None:
+        return load.backend.empty(found)
+    files = lake.files(found.name)
+    if load.found.bucketed:
+        files = files.in_buckets(set(buckets))
+    if paths is not None:
+        files = files.where(np.isin(files.paths, list(paths)))
+    return lake.read_files(found.name, files)
 
 
 def _others(load: Load, rows: Frame) -> Frame:

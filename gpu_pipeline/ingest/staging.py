@@ -24,36 +24,39 @@ _HIGH_BITS = 32  # of a key decide the piece; the low ones have decided the buck
 
 @dataclass(frozen=True)
 class Place:
-    """A bucket (None: the table has none), or one of the `pieces` that it is worked through in."""
+    """Some buckets, or one of the `pieces` that a bucket is worked through in.
 
-    bucket: int | None
+    A table without buckets has one place, with bucket 0.
+    """
+
+    buckets: tuple[int, ...] = (0,)
     piece: int = 0
     pieces: int = 1
 
     @property
     def name(self) -> str:
         """What a file of this place is called."""
-        return f"{self.bucket or 0:05d}-{self.piece:05d}"
+        return f"{self.buckets[0]:05d}-{self.piece:05d}"
 
     @property
     def home(self) -> int:
         """A number of this place's own."""
-        return (self.bucket or 0) << _PIECE_BITS | self.piece
+        return self.buckets[0] << _PIECE_BITS | self.piece
 
     @property
-    def lake(self) -> int:
-        """A number for what the lake has in this place's bucket."""
-        return lake_home(self.bucket)
+    def lake(self) -> list[int]:
+        """The numbers for what the lake has in this place's buckets."""
+        return [lake_home(bucket) for bucket in self.buckets]
 
     @property
     def number(self) -> int:
-        """Different for each place of a load."""
-        return (self.bucket or 0) * self.pieces + self.piece
+        """Different for each place that has a bucket."""
+        return self.buckets[0] * self.pieces + self.piece
 
 
-def lake_home(bucket: int | None) -> int:
+def lake_home(bucket: int) -> int:
     """A number for the rows of a bucket that are in the lake, different from any place's."""
-    return ((bucket or 0) + 1 << _PIECE_BITS) - 1
+    return (bucket + 1 << _PIECE_BITS) - 1
 
 
 class Staging:
@@ -64,11 +67,6 @@ class Staging:
         self.contract = contract
         self.buckets = buckets if contract.bucketed else 1
         self.backend = backend
-
-    @property
-    def all_buckets(self) -> list[int] | list[None]:
-        """Every bucket; the one None where the table has none."""
-        return list(range(self.buckets)) if self.contract.bucketed else [None]
 
     def put(self, name: str, frame: Frame) -> None:
         """The rows of a block, or of a part of one; `name` gives their place among the others."""
@@ -83,31 +81,39 @@ class Staging:
                 if start == stop:  # Arrow leaves out a table without rows
                     file.write_batch(pa.RecordBatch.from_pylist([], schema=table.schema))
 
-    def size_bytes(self, bucket: int | None) -> int:
+    def size_bytes(self, bucket: int) -> int:
         """How much memory the rows of a bucket take; 0 where there are none."""
-        return sum(
-            batch.get_total_buffer_size() for batch in self._batches(bucket) if batch.num_rows
-        )
+        batches = self._batches((bucket,))
+        return sum(batch.get_total_buffer_size() for batch in batches if batch.num_rows)
 
     def take(self, place: Place) -> Frame:
         """The rows of a place, in the contract's columns."""
-        batches = [self._piece(batch, place) for batch in self._batches(place.bucket)]
+        batches = [self._piece(batch, place) for batch in self._batches(place.buckets)]
         batches = [batch for batch in batches if batch.num_rows]
         if not batches:
             return self.backend.empty(self.contract)
         frame = self.backend.from_arrow(pa.Table.from_batches(batches))
         return self.backend.cast(frame, self.contract)
 
-    def places(self, most_bytes: int) -> list[Place]:
-        """All buckets that have rows, in pieces of about `most_bytes` at the most."""
-        found = []
-        for bucket in self.all_buckets:
-            size_bytes, pieces = self.size_bytes(bucket), 1
-            while self.contract.bucketed and size_bytes > most_bytes * pieces and pieces < _MOST_PIECES:
+    def places(self, *, most_bytes: int, everywhere: bool = False) -> list[Place]:
+        """All buckets that have rows (or, `everywhere`, all), small ones together, those of more
+        than about `most_bytes` in pieces.
+        """
+        found, together, size = list[Place](), list[int](), 0
+        for bucket in range(self.buckets):
+            mine = self.size_bytes(bucket)
+            if together and size + mine > most_bytes:
+                found.append(Place(tuple(together)))
+                together, size = [], 0
+            pieces = 1
+            while self.contract.bucketed and mine > most_bytes * pieces and pieces < _MOST_PIECES:
                 pieces *= 2
-            if size_bytes:
-                found += [Place(bucket, piece, pieces) for piece in range(pieces)]
-        return found
+            if pieces > 1:
+                found += [Place((bucket,), piece, pieces) for piece in range(pieces)]
+            elif mine or everywhere:
+                together.append(bucket)
+                size += mine
+        return [*found, Place(tuple(together))] if together else found
 
     def _by_bucket(self, frame: Frame) -> tuple[Frame, Sequence[int]]:
         if not self.contract.bucketed:
@@ -119,10 +125,11 @@ class Staging:
         edges = xp.searchsorted(place[order], xp.arange(self.buckets + 1))
         return frame.iloc[order], self.backend.to_host(edges).tolist()
 
-    def _batches(self, bucket: int | None) -> Iterator[pa.RecordBatch]:
+    def _batches(self, buckets: Sequence[int]) -> Iterator[pa.RecordBatch]:
         for path in sorted(self.folder.glob("*.arrow")):
             with pa.memory_map(str(path)) as source:
-                yield pa.ipc.open_file(source).get_batch(bucket or 0)
+                file = pa.ipc.open_file(source)
+                yield from (file.get_batch(bucket) for bucket in buckets)
 
     def _piece(self, batch: pa.RecordBatch, place: Place) -> pa.RecordBatch:
         if place.pieces == 1:

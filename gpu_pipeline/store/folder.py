@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from gpu_pipeline.errors import LakeError
+from gpu_pipeline.money import is_currency
 from gpu_pipeline.privacy import chained, fingerprint, is_key, keys_in, new_key
+from gpu_pipeline.time_zones import is_time_zone
 
 __all__ = [
     "ROTATION",
+    "check_asked",
     "check_settled",
     "key_path",
     "make_lake_folder",
@@ -24,7 +27,14 @@ __all__ = [
 FORMAT = 1
 SETTINGS = "lake.json"
 ROTATION = "rotation.json"  # there while the keys are being rotated
-_NEEDED = {"format": int, "buckets": int, "time_zone": str, "key_fingerprint": str}
+_CURRENCY = "currency"
+_NEEDED = {
+    "format": int,
+    "buckets": int,
+    "time_zone": str,
+    _CURRENCY: str,
+    "key_fingerprint": str,
+}
 _UNFINISHED = ".new"
 _NEXT = "next "  # before a key that a rotation has not finished with
 
@@ -36,7 +46,9 @@ def key_path(lake: Path) -> Path:
 
 
 def read_settings(root: Path) -> dict[str, Any]:
-    """What was decided when the lake was made: its format, buckets, time zone, key fingerprint.
+    """What was decided when the lake was made: format, buckets, time zone, currency, fingerprint.
+
+    A lake from before there was a reporting currency has none: "".
 
     Raises:
         LakeError: there is no lake, a newer version made it, or its settings are damaged.
@@ -49,7 +61,7 @@ def read_settings(root: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         message = f"{root / SETTINGS} can't be read: {error}"
         raise LakeError(message) from error
-    known = settings if isinstance(settings, dict) else {}
+    known = {_CURRENCY: "", **settings} if isinstance(settings, dict) else {}
     if isinstance(known.get("format"), int) and known["format"] > FORMAT:
         message = (
             f"The lake {root} has format {known['format']}, this version knows {FORMAT}: "
@@ -85,6 +97,21 @@ def check_settled(root: Path, key_fingerprint: str) -> None:
         raise LakeError(message)
 
 
+def check_asked(root: Path, settings: dict[str, Any], **asked: str | None) -> None:
+    """Refuses a lake whose settings are others than those that are asked for (not None).
+
+    Raises:
+        LakeError: one is another.
+    """
+    for name, value in asked.items():
+        if value is not None and value != settings[name]:
+            message = (
+                f"The lake {root} was made with {name} {settings[name]!r}, not {value!r}, and keeps "
+                f"it: leave {name} out, or load the files into a new lake."
+            )
+            raise LakeError(message)
+
+
 def read_key_file(path: Path) -> tuple[str, str | None]:
     """The chain of keys in the file, and the key that a rotation is about to add, if any.
 
@@ -114,23 +141,32 @@ def write_key_file(path: Path, chain: str, *, coming: str | None = None) -> None
     write_whole(path, "\n".join(lines) + "\n")
 
 
-def make_lake_folder(root: Path, *, buckets: int, key: str | None) -> None:
+def make_lake_folder(
+    root: Path, *, buckets: int, key: str | None, time_zone: str, currency: str
+) -> None:
     """Makes a new, empty lake with its key, where there is none yet.
 
     Raises:
-        LakeError: the folder can't be made or holds something else.
+        LakeError: the folder can't be made or holds something else, or a setting makes no sense.
     """
     if (root / SETTINGS).is_file():
         return
     if buckets < 1 or buckets & (buckets - 1):
         message = f"A lake has a power of two of buckets, not {buckets}."
         raise LakeError(message)
+    if not is_time_zone(time_zone):
+        message = f"{time_zone!r} is no time zone of the IANA database, such as Europe/London."
+        raise LakeError(message)
+    if currency and not is_currency(currency):
+        message = f"{currency!r} is no currency of ISO 4217, such as EUR."
+        raise LakeError(message)
     _make_folder(root)
     used = key if key is not None else _key_in_file(key_path(root))
     settings = {
         "format": FORMAT,
         "buckets": buckets,
-        "time_zone": "UTC",
+        "time_zone": time_zone,
+        _CURRENCY: currency,
         "key_fingerprint": fingerprint(used),
     }
     write_settings(root, settings)

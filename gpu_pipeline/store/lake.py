@@ -23,6 +23,7 @@ from gpu_pipeline.store.conditions import (
     possible_span,
 )
 from gpu_pipeline.store.folder import (
+    check_asked,
     check_settled,
     key_path,
     make_lake_folder,
@@ -53,21 +54,26 @@ class Lake:
         *,
         backend: Backend | None = None,
         key: str | None = None,
+        time_zone: str | None = None,
+        currency: str | None = None,
     ) -> None:
         """Opens the lake at `path`.
 
         `key` is the pseudonym key, or after rotations the chain of them, commas between;
-        without it the file `<path>.key` is read when it is needed.
+        without it the file `<path>.key` is read when it is needed. A `time_zone` or `currency`
+        that is given must be the lake's.
 
         Raises:
             LakeError: there is no lake, a newer version made it, its keys are being rotated, or
-                the key is another lake's.
+                the key is another lake's, or the time zone or currency is another.
         """
         self.path = _checked_path(Path(path))
         self.backend = backend if backend is not None else Backend.choose()
         settings = read_settings(self.path)
         self.buckets: int = settings["buckets"]
         self.time_zone: str = settings["time_zone"]
+        self.currency: str = settings["currency"]
+        check_asked(self.path, settings, time_zone=time_zone, currency=currency)
         self._fingerprint: str = settings["key_fingerprint"]
         self._closed: dict[str, int] = settings.get("closed_before", {})
         self._given_key = key
@@ -85,16 +91,27 @@ class Lake:
         buckets: int = 16,
         backend: Backend | None = None,
         key: str | None = None,
+        time_zone: str | None = None,
+        currency: str | None = None,
     ) -> Self:
         """A new, empty lake of that many `buckets`, a power of two, or the one that is there.
 
         Without a `key`, a fresh one is written to `<path>.key`, readable by its owner alone.
+        The `time_zone` (by default UTC) says when a business day begins, the `currency` (by
+        default none) what other currencies are converted to. A lake that is there keeps its own.
 
         Raises:
-            LakeError: the folder can't be made or holds something else.
+            LakeError: the folder can't be made or holds something else, a setting makes no sense,
+                or the lake that is there has another time zone or currency than those given.
         """
-        make_lake_folder(_checked_path(Path(path)), buckets=buckets, key=key)
-        return cls(path, backend=backend, key=key)
+        make_lake_folder(
+            _checked_path(Path(path)),
+            buckets=buckets,
+            key=key,
+            time_zone="UTC" if time_zone is None else time_zone,
+            currency="" if currency is None else currency,
+        )
+        return cls(path, backend=backend, key=key, time_zone=time_zone, currency=currency)
 
     @property
     def key(self) -> str:

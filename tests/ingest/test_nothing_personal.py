@@ -90,6 +90,13 @@ def planted(table: str, row: Row) -> list[Row]:
     return [{name: one_row[name] for name in row} for one_row in rows]
 
 
+def fillers(table: str, row: Row, count: int) -> list[Row]:
+    """Rows of the table that name nobody."""
+    key = next(name for name in contract(table).key if name in row or name == "customer_key")
+    name = "customer_id" if key == "customer_key" else key
+    return [{**row, name: f"filler-{number}"} for number in range(count + 5)]
+
+
 def broken(path: Path) -> None:
     """Appends lines that are no rows and hold everything."""
     everything = " ".join([*IDS, *IDENTIFIERS.values()])
@@ -109,7 +116,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         folder = root / kind
         folder.mkdir()
         for table in tables:
-            rows = planted(table, OTHERS[table])
+            # As many good rows as bad ones: a file that is mostly wrong is not loaded.
+            bad = planted(table, OTHERS[table])
+            rows = [*bad, *fillers(table, OTHERS[table], len(bad))]
             path = write(folder / f"{table} of {IDENTIFIERS['e-mail']}, 1.{kind}", rows)
             if kind != "parquet":
                 broken(path)

@@ -205,6 +205,21 @@ class Backend:
         raw = np.frombuffer(data or b"", np.uint8)
         return raw[edges[0] : edges[-1]], np.diff(edges)
 
+    def contains(self, values: Series, pattern: str) -> Series:
+        """Which texts hold a match of the regular expression (RE2); a null holds none.
+
+        pandas parses a pattern anew at every call to see whether Arrow knows it.
+        """
+        if self.device == "gpu":
+            found: Series = values.str.contains(pattern, regex=True)
+            return found.fillna(value=False).astype("bool")
+        import pyarrow as pa
+        import pyarrow.compute as pac
+
+        matches = pac.match_substring_regex(pa.array(values, pa.large_string()), pattern)
+        mask = np.asarray(pac.fill_null(matches, fill_value=False))
+        return self.frames.Series(mask, index=values.index)
+
     def plain_numbers(self, values: Series) -> Series | None:
         """The texts as float64, where each is a number as programs write it or null; else None."""
         if self.device == "gpu":
@@ -310,14 +325,14 @@ def _device_utf8(values: Series, xp: ModuleType) -> tuple[Array, Array]:
     return data, lengths
 
 
-def _plain_times(text: Series, time_zone: str) -> npt.NDArray[Any] | None:
+def _plain_times(text: "pd.Series[Any]", time_zone: str) -> npt.NDArray[Any] | None:
     """Times without an offset in UTC, or all with one; None where a text is anything else."""
     if time_zone == "UTC" and (times := _arrow_cast(text, "timestamp[us]")) is not None:
         return times
     return _arrow_cast(text, "timestamp[us, tz=UTC]")
 
 
-def _arrow_cast(values: Series, kind: str) -> npt.NDArray[Any] | None:
+def _arrow_cast(values: "pd.Series[Any]", kind: str) -> npt.NDArray[Any] | None:
     """The texts in an Arrow type, many times faster than one by one; None where one has none."""
     import pyarrow as pa
 

@@ -46,7 +46,7 @@ class Config(BaseSettings):
     device: Literal["auto", "cpu", "gpu"] = Field("auto", description="Where frames live.")
     workers: int = Field(0, ge=0, description="Dask worker processes; 0 is threads in this one.")
     scheduler: str = Field("", description="Address of an existing Dask scheduler, tcp://…")
-    memory: str = Field("", description="Memory limit of one worker, such as 4GB.")
+    memory: str = Field("", description="Memory limit of a worker, or of an ingest, such as 4GB.")
     buckets: int = Field(16, description="Buckets of a new lake, a power of two.")
     time_zone: str = Field("UTC", description="Whose days are the business days of a new lake.")
     currency: str = Field(

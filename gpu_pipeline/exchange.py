@@ -78,7 +78,7 @@ def in_reporting_currency(
     foreign = _foreign(lines, rates, backend)
     if not foreign:
         return lines, lines.iloc[:0]
-    days = _days(lines, rates)
+    days = _days(lines, rates, backend)
     amounts = {n: backend.as_bits(lines[n]).copy() for n in _AMOUNTS if n in lines.columns}
     rated = xp.ones(len(lines), dtype=bool)
     for code in foreign:
@@ -106,7 +106,7 @@ def lines_without_rate(lines: Frame, rates: ExchangeRates, backend: Backend) -> 
     Reads currency and ordered_at alone.
     """
     xp = backend.xp
-    days = _days(lines, rates)
+    days = _days(lines, rates, backend)
     missing = 0
     for code in _foreign(lines, rates, backend):
         of_code = days[xp.asarray((lines["currency"] == code).values)]
@@ -145,11 +145,10 @@ def _quotes(rates: "pd.DataFrame", *, of: str, to: str) -> _Quotes:
     )
 
 
-def _days(lines: Frame, rates: ExchangeRates) -> Array:
+def _days(lines: Frame, rates: ExchangeRates, backend: Backend) -> Array:
     """The business day of each line, in days since 1970."""
     midnights = business_day(lines["ordered_at"], rates.time_zone).astype("datetime64[us]")
-    days: Array = midnights.astype("int64").values // _MICROSECONDS_PER_DAY
-    return days
+    return backend.as_bits(midnights) // _MICROSECONDS_PER_DAY
 
 
 def _foreign(lines: Frame, rates: ExchangeRates, backend: Backend) -> list[str]:

@@ -48,6 +48,9 @@ def show_loads(report: IngestReport) -> None:
             "state": Column("loaded"),
         },
     )
+    for file in report.files:
+        if file.redacted is not None and not file.loaded_before:
+            note(f"{file.name}: taken out of its texts: {file.redacted}")
     if report.ignored:
         note(f"Not loaded, no feed takes them: {', '.join(report.ignored)}")
 

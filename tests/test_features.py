@@ -12,6 +12,7 @@ from order_lines import CPU, START, drawn_lines, lines
 
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import PipelineError
+from gpu_pipeline.exchange import ExchangeRates
 from gpu_pipeline.features import customer_features
 
 ORACLE = (Path(__file__).parent / "oracle" / "customer_features.sql").read_text()
@@ -158,3 +159,52 @@ def test_customers_whose_orders_are_in_several_currencies_are_refused() -> None:
         customer_features(lines({}, {"currency": "USD"}), MOMENTS[-1], CPU)
     # What is no sale is not added either.
     assert one({}, {"currency": "USD", "line_type": "fee"})["currency"] == "EUR"
+
+
+def rates(**worth: float) -> ExchangeRates:
+    """What currencies are worth in euros, all the week."""
+    quotes = [{"currency": code, "day": START, "rate": rate} for code, rate in worth.items()]
+    table = pd.DataFrame(quotes, columns=["currency", "day", "rate"])
+    return ExchangeRates.of(table.astype({"day": "datetime64[us]"}), currency="EUR")
+
+
+def test_with_rates_amounts_are_in_the_reporting_currency() -> None:
+    frame = lines({}, {"currency": "USD", "unit_price": 1000, "quantity": 2, "discount": 50})
+    found = customer_features(frame, MOMENTS[-1], CPU, rates=rates(USD=0.5)).iloc[0]
+    assert (found["revenue"], found["currency"], found["orders"]) == (500 + 1000 - 25, "EUR", 1)
+
+
+def test_sales_that_no_rate_is_known_for_are_left_out_and_nothing_else() -> None:
+    frame = lines(
+        {},
+        {"currency": "JPY", "order_id": "B"},
+        {"currency": "JPY", "order_id": "C", "customer_key": 2},
+    )
+    (found,) = customer_features(frame, MOMENTS[-1], CPU, rates=rates(USD=0.5)).itertuples()
+    assert (found.customer_key, found.orders, found.revenue) == (1, 1, 500)
+
+
+def test_an_entry_error_is_one_at_the_price_that_was_paid_whatever_the_rates_do() -> None:
+    bought = {"currency": "USD", "ordered_at": START}
+    back = bought | {
+        "order_id": "B",
+        "line_type": "return",
+        "quantity": -1,
+        "ordered_at": START + timedelta(hours=20),
+    }
+    known = ExchangeRates.of(
+        pd.DataFrame({"currency": "USD", "day": [START, back["ordered_at"]], "rate": [0.5, 0.6]}),
+        currency="EUR",
+    )
+    frame = lines({}, bought, back)
+    found = customer_features(frame, MOMENTS[-1], CPU, rates=known).iloc[0]
+    assert (found["revenue"], found["returned_units"]) == (500, 0)
+
+
+@settings(deadline=None, max_examples=30)
+@given(drawn_lines(), moments)
+def test_lines_of_the_reporting_currency_have_the_features_that_they_have_without_rates(
+    frame: pd.DataFrame, as_of: datetime
+) -> None:
+    found = customer_features(frame, as_of, CPU, rates=rates())
+    assert_frames_equal(found, customer_features(frame, as_of, CPU))

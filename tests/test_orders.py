@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from order_lines import CPU, START, as_multiset, drawn_lines, lines
 
 from gpu_pipeline.errors import PipelineError
-from gpu_pipeline.orders import one_currency, settled
+from gpu_pipeline.orders import business_day, one_currency, settled
 
 HOUR = pd.Timedelta(hours=1)
 
@@ -150,6 +150,27 @@ def test_no_lines_are_no_lines() -> None:
 def test_one_currency_or_none_passes_and_several_are_named() -> None:
     one_currency(lines(), CPU)
     one_currency(lines(sale(), sale()), CPU)
-    message = "Orders are in EUR, JPY, USD: amounts of different currencies are not added"
+    message = r"Orders are in EUR, JPY, USD: amounts of different .* --currency EUR.* fx_rates"
     with pytest.raises(PipelineError, match=message):
         one_currency(lines(*({"currency": code} for code in ("USD", "EUR", "JPY", "EUR"))), CPU)
+
+
+@pytest.mark.parametrize(
+    ("zone", "time", "day"),
+    [
+        ("UTC", "2026-03-29T23:59:59.999999", "2026-03-29"),
+        ("Europe/London", "2026-03-28T23:59", "2026-03-28"),
+        # The day that begins an hour early in UTC, after the one of 23 hours.
+        ("Europe/London", "2026-03-29T22:59", "2026-03-29"),
+        ("Europe/London", "2026-03-29T23:00", "2026-03-30"),
+        # The hour that comes twice belongs to one day, of 25 hours.
+        ("Europe/London", "2026-10-24T23:00", "2026-10-25"),
+        ("Europe/London", "2026-10-25T23:59", "2026-10-25"),
+        ("Asia/Kolkata", "2026-01-01T18:30", "2026-01-02"),
+        ("America/New_York", "2026-01-01T04:59", "2025-12-31"),
+    ],
+)
+def test_a_business_day_is_one_of_the_zone(zone: str, time: str, day: str) -> None:
+    found = business_day(lines({"ordered_at": pd.Timestamp(time)})["ordered_at"], zone)
+    assert found.tolist() == [pd.Timestamp(day)]
+    assert found.dtype == "datetime64[us]"

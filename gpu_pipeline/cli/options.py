@@ -37,7 +37,8 @@ SchedulerOption = Annotated[
     str | None, typer.Option("--scheduler", help="An existing Dask scheduler, tcp://…")
 ]
 MemoryOption = Annotated[
-    str | None, typer.Option("--memory", help="Memory limit of one worker, such as 4GB.")
+    str | None,
+    typer.Option("--memory", help="Memory limit of a worker, or of an ingest, such as 4GB."),
 ]
 TimeZoneOption = Annotated[
     str | None,
@@ -81,5 +82,7 @@ def open_lake(config: "Config", *, create: bool = False) -> "Lake":
 def cluster_of(lake: "Lake", config: "Config") -> Any:  # noqa: ANN401
     """Dask on the lake's device, as the settings want it, while the context lasts."""
     return lake.backend.cluster(
-        workers=config.workers, scheduler=config.scheduler, memory=config.memory
+        workers=config.workers,
+        scheduler=config.scheduler,
+        memory=config.memory if config.workers or config.scheduler else "",
     )

@@ -104,6 +104,14 @@ def ingest(
     workers: WorkersOption = None,
     time_zone: TimeZoneOption = None,
     currency: CurrencyOption = None,
+    memory: MemoryOption = None,
+    backfill: Annotated[  # noqa: FBT002
+        bool, typer.Option("--backfill", help="Take rows of any age, not only recent ones.")
+    ] = False,
+    reload: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--reload", help="Replace what files brought under another mapping."),
+    ] = False,
     dry_run: Annotated[  # noqa: FBT002
         bool, typer.Option("--dry-run", help="Show what the rows would become, load none.")
     ] = False,
@@ -113,12 +121,17 @@ def ingest(
     from dataclasses import asdict
 
     from gpu_pipeline.backend import Backend
-    from gpu_pipeline.ingest import FileMapping, load, planned, previewed
+    from gpu_pipeline.ingest import FileMapping, LoadOptions, load, planned, previewed
     from gpu_pipeline.summary import show_loads, show_preview
     from gpu_pipeline.terminal import print_json, progress
 
     config = config_of(
-        lake=lake, device=device, workers=workers, time_zone=time_zone, currency=currency
+        lake=lake,
+        device=device,
+        workers=workers,
+        memory=memory,
+        time_zone=time_zone,
+        currency=currency,
     )
     feeds = FileMapping.load(mapping) if mapping is not None else None
     plan = planned(source, mapping=feeds)
@@ -133,7 +146,8 @@ def ingest(
     target = open_lake(config, create=True)
     with progress() as show, cluster_of(target, config):
         show("ingest", "started")
-        report = load(target, plan)
+        options = LoadOptions.of(config.memory, backfill=backfill, reload=reload)
+        report = load(target, plan, options=options)
         show("ingest", "done")
     if as_json:
         print_json(asdict(report))
@@ -165,7 +179,7 @@ def run(
     """Bring every table up to date: only what changed, and on from where a run was killed."""
     from dataclasses import asdict
 
-    from gpu_pipeline.ingest import FileMapping, load, planned
+    from gpu_pipeline.ingest import FileMapping, LoadOptions, load, planned
     from gpu_pipeline.pipeline import run as run_steps
     from gpu_pipeline.steps import STEPS
     from gpu_pipeline.summary import show_loads, show_run
@@ -190,7 +204,7 @@ def run(
     with progress() as show, cluster_of(target, config):
         if plan is not None:
             show("ingest", "started")
-            loaded = load(target, plan)
+            loaded = load(target, plan, options=LoadOptions.of(config.memory))
             show("ingest", "done")
         report = run_steps(
             target,

@@ -27,7 +27,8 @@ def daily_demand(lines: Frame, *, time_zone: str = "UTC") -> Frame:
 
     Reads product_id, ordered_at, line_type, quantity, unit_price, discount and currency. Only
     lines of type "sale" count; revenue is quantity times unit price less the discount, in minor
-    units. A day is one of the `time_zone`. The sums of several partitions are made one by `combined_demand`.
+    units. A day is one of the `time_zone`. The sums of several partitions are made one by
+    `combined_demand`.
     """
     sold = lines[lines["line_type"] == "sale"]
     return combined_demand(
@@ -52,11 +53,11 @@ def forecast_demand(
     """The table `demand_forecast` for the `horizon` days after the last whole day before `as_of`.
 
     `as_of` is a moment (UTC, without zone): the day of the `time_zone` it falls on has not ended
-    and is not used, so that half a day's sales don't count as a day's. The column `as_of` is the last day that was
-    used. Products that were not sold in the 56 days up to that one have ended and get no
-    forecast, and no product gets any from fewer than four days. `demand` has product_id, day and
-    units of the table `demand_daily`; units in several currencies are added up. Rows are sorted
-    by product and day.
+    and is not used, so that half a day's sales don't count as a day's. The column `as_of` is the
+    last day that was used. Products that were not sold in the 56 days up to that one have ended
+    and get no forecast, and no product gets any from fewer than four days. `demand` has
+    product_id, day and units of the table `demand_daily`; units in several currencies are added
+    up. Rows are sorted by product and day.
     """
     if as_of.tzinfo is not None:
         message = f"as_of is {as_of}: give it in UTC, without a zone."

@@ -16,12 +16,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import dask
 import numpy as np
 from dask.base import compute, get_scheduler
 from dask.delayed import delayed
+from dask.utils import parse_bytes
 
 from gpu_pipeline.contracts import Contract, contract
 from gpu_pipeline.errors import IngestError
@@ -42,7 +43,7 @@ from gpu_pipeline.ingest.staging import Place, Staging
 from gpu_pipeline.ingest.uniqueness import repeats
 from gpu_pipeline.quality.results import record as record_quality
 from gpu_pipeline.quality.verdicts import Measurement, file_measurements, worst
-from gpu_pipeline.store import Lake, Writer
+from gpu_pipeline.store import Lake, Writer, compact_if_fragmented
 
 __all__ = ["IngestReport", "LoadOptions", "ingest", "load"]
 
@@ -64,6 +65,12 @@ class LoadOptions:
     memory_bytes: int = 2 * 2**30
     backfill: bool = False
     reload: bool = False
+
+    @classmethod
+    def of(cls, memory: str, *, backfill: bool = False, reload: bool = False) -> Self:
+        """With a size such as 500MB; where it is empty, the default."""
+        size = parse_bytes(memory) if memory else cls.memory_bytes
+        return cls(memory_bytes=size, backfill=backfill, reload=reload)
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,8 @@ class _Loader:
 
     def load(self, files: Sequence[LandingFile]) -> list[FileReport]:
         """What became of each file; those that are new are loaded."""
-        self.writer.check(self.found)
+        for table in (self.found, self.found.rejected()):
+            self.writer.check(table)
         known = healed(self.lake, self.writer, self.found, files)
         other = {
             file.file_id
@@ -312,6 +320,8 @@ class _Loader:
             note={"files": [asdict(report) for report in reports]},
         )
         record(self.lake, self.writer, reports, anew=bool(work.reloaded))
+        for table in (self.found, refused):
+            compact_if_fragmented(self.writer, table)
 
 
 def _take_in(file: LandingFile, work: Load, key: str, threads: int) -> Intake:

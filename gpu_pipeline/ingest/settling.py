@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import Contract
@@ -175,15 +176,22 @@ def _unique(load: Load, place: Place, new: Frame, repeats: Repeats) -> tuple[Fra
     again, owners = repeats.of(hashes)
     if not again.any():
         return new, new.iloc[:0]
-    mine = again & np.isin(owners, [place.home, *place.lake])
+    mine, others, alone = _sorted_out(again, owners, place)
     present = _present(load, place, hashes[mine], repeats)
-    kept, conflicts = deduplicated(new.iloc[np.flatnonzero(mine)], present, load.found, backend)
-    # A row of somebody else that has the key differs at least in whose it is.
-    foreign = new.iloc[np.flatnonzero(again & ~mine)]
+    kept, conflicts = deduplicated(new.iloc[mine], present, load.found, backend)
     return (
-        backend.frames.concat([new.iloc[np.flatnonzero(~again)], kept]),
-        backend.frames.concat([conflicts, foreign]),
+        backend.frames.concat([new.iloc[alone], kept]),
+        # A row of somebody else that has the key differs at least in whose it is.
+        backend.frames.concat([conflicts, new.iloc[others]]),
     )
+
+
+def _sorted_out(
+    again: npt.NDArray[np.bool_], owners: Ints, place: Place
+) -> tuple[Ints, Ints, Ints]:
+    """Where the rows lie whose key a row of this place, or of another one, has, or no other row."""
+    mine = np.isin(owners, [place.home, *place.lake])
+    return np.flatnonzero(again & mine), np.flatnonzero(again & ~mine), np.flatnonzero(~again)
 
 
 def _present(load: Load, place: Place, hashes: Ints, repeats: Repeats) -> Frame:
@@ -194,7 +202,7 @@ def _present(load: Load, place: Place, hashes: Ints, repeats: Repeats) -> Frame:
     else:
         rows = _of_lake(load, found, place.buckets, repeats.paths)
     theirs = load.backend.to_host(key_hashes(rows, found, load.backend))
-    return rows.iloc[np.flatnonzero(np.isin(theirs, hashes))]
+    return rows[np.isin(theirs, hashes)]
 
 
 def _of_lake(

@@ -75,11 +75,7 @@ class Staging:
         ordered, edges = self._by_bucket(frame)
         table = self.backend.to_arrow(ordered).combine_chunks()
         self.folder.mkdir(parents=True, exist_ok=True)
-        with pa.ipc.new_file(self.folder / f"{name}.arrow", table.schema) as file:
-            for start, stop in pairwise(edges):
-                file.write_table(table.slice(start, stop - start), max_chunksize=max(len(table), 1))
-                if start == stop:  # Arrow leaves out a table without rows
-                    file.write_batch(pa.RecordBatch.from_pylist([], schema=table.schema))
+        _write(self.folder / f"{name}.arrow", table, edges)
 
     def size_bytes(self, bucket: int) -> int:
         """How much memory the rows of a bucket take; 0 where there are none."""
@@ -137,3 +133,12 @@ class Staging:
         keys = batch["customer_key"].to_numpy()
         mine = (keys >> _HIGH_BITS & place.pieces - 1) == place.piece
         return batch.take(pa.array(np.flatnonzero(mine)))
+
+
+def _write(path: Path, table: pa.Table, edges: Sequence[int]) -> None:
+    """The table as one batch between each two edges."""
+    with pa.ipc.new_file(path, table.schema) as file:
+        for start, stop in pairwise(edges):
+            file.write_table(table.slice(start, stop - start), max_chunksize=max(len(table), 1))
+            if start == stop:  # Arrow leaves out a table without rows
+                file.write_batch(pa.RecordBatch.from_pylist([], schema=table.schema))

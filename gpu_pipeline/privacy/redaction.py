@@ -63,7 +63,7 @@ def redacted(texts: "Series", *, backend: "Backend") -> "Series":
 def redacted_with_counts(texts: "Series", *, backend: "Backend") -> "tuple[Series, Counter[str]]":
     """`redacted`, and how many identifiers of each kind were replaced."""
     counts: Counter[str] = Counter()
-    suspect = texts.str.contains(_SUSPECT, regex=True).fillna(value=False).astype("bool")
+    suspect = backend.contains(texts, _SUSPECT)
     if not bool(suspect.any()):
         return texts, counts
     found = backend.to_pandas(texts[suspect].to_frame("text"))

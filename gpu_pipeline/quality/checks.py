@@ -77,8 +77,8 @@ def _unknown(values: Series, bound: Any, _: Backend) -> Series:  # noqa: ANN401
     return ~values.isin(list(bound))
 
 
-def _unlike(values: Series, bound: Any, _: Backend) -> Series:  # noqa: ANN401
-    return ~_certain(values.str.contains(bound, regex=True))
+def _unlike(values: Series, bound: Any, backend: Backend) -> Series:  # noqa: ANN401
+    return ~backend.contains(values, bound)
 
 
 def _longer(values: Series, bound: Any, _: Backend) -> Series:  # noqa: ANN401
@@ -87,7 +87,7 @@ def _longer(values: Series, bound: Any, _: Backend) -> Series:  # noqa: ANN401
 
 def _names_somebody(values: Series, _: Any, backend: Backend) -> Series:  # noqa: ANN401
     """Which ids are an e-mail address, phone number, …; bare letters and digits never are."""
-    odd = _certain(values.str.contains(_NO_CODE, regex=True))
+    odd = backend.contains(values, _NO_CODE)
     if not bool(odd.any()):
         return odd
     some = values.where(odd, "")

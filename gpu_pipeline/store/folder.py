@@ -106,8 +106,8 @@ def check_asked(root: Path, settings: dict[str, Any], **asked: str | None) -> No
     for name, value in asked.items():
         if value is not None and value != settings[name]:
             message = (
-                f"The lake {root} was made with {name} {settings[name]!r}, not {value!r}, and keeps "
-                f"it: leave {name} out, or load the files into a new lake."
+                f"The lake {root} was made with {name} {settings[name]!r}, not {value!r}, and "
+                f"keeps it: leave {name} out, or load the files into a new lake."
             )
             raise LakeError(message)
 

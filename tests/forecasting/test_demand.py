@@ -65,6 +65,51 @@ def test_a_partition_without_sales_has_the_columns_of_the_contract() -> None:
     assert_frames_equal(daily_demand(lines_of([])), CPU.empty(contract("demand_daily")))
 
 
+def test_days_of_23_and_of_25_hours_are_days_of_the_shop() -> None:
+    """Clocks in London go forward on 29 March and back on 25 October 2026."""
+    hours = {
+        day: pd.date_range(f"{day} 00:00", f"{day} 23:00", freq="h", tz="Europe/London")
+        for day in ("2026-03-28", "2026-03-29", "2026-03-30", "2026-10-25")
+    }
+    sold = [at.tz_convert("UTC").tz_localize(None) for of_day in hours.values() for at in of_day]
+    lines = lines_of(
+        [
+            {
+                "product_id": "a",
+                "ordered_at": at,
+                "line_type": "sale",
+                "quantity": 1,
+                "unit_price": 5,
+                "discount": 0,
+                "currency": "GBP",
+            }
+            for at in sold
+        ]
+    )
+    found = daily_demand(lines, time_zone="Europe/London")
+    days = found["day"].dt.strftime("%Y-%m-%d")
+    assert dict(zip(days, found["units"], strict=True)) == {
+        "2026-03-28": 24,
+        "2026-03-29": 23,
+        "2026-03-30": 24,
+        "2026-10-25": 25,
+    }
+    assert found.dtypes.to_dict() == CPU.empty(contract("demand_daily")).dtypes.to_dict()
+
+
+def test_the_last_whole_day_is_one_of_the_shop() -> None:
+    demand = demand_of(np.ones((1, 9)))
+    evening = MONDAY + timedelta(days=8, hours=-1)
+    last = {
+        zone: forecast_demand(demand, as_of=evening, horizon=1, backend=CPU, time_zone=zone)
+        .iloc[0]["as_of"]
+        .day
+        - MONDAY.day
+        for zone in ("UTC", "Europe/Berlin", "America/New_York")
+    }
+    assert last == {"UTC": 6, "Europe/Berlin": 7, "America/New_York": 6}
+
+
 def demand_of(units: np.ndarray, *, currency: str = "GBP") -> pd.DataFrame:
     """A product a row, a day a column, the first a Monday; days without sales have no row."""
     product, day = np.nonzero(units)

@@ -58,6 +58,16 @@ def test_lists_and_keys_are_read_from_the_environment_and_stay_hidden(
     assert SECRET not in f"{config} {config.model_dump()}"
 
 
+def test_a_lake_is_asked_for_what_somebody_set_and_for_no_default(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Config.load(currency=None).asked_of_lake == {}
+    assert Config.load(time_zone="UTC").asked_of_lake == {"time_zone": "UTC"}
+    monkeypatch.setenv(f"{PREFIX}CURRENCY", "EUR")
+    (folder / CONFIG_FILE).write_text('time_zone = "Asia/Tokyo"\n')
+    assert Config.load().asked_of_lake == {"currency": "EUR", "time_zone": "Asia/Tokyo"}
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config.load().seed = 1  # type: ignore[misc]
@@ -69,6 +79,8 @@ def test_settings_are_frozen() -> None:
         ("buckets", 24),
         ("buckets", 0),
         ("buckets", 8192),
+        ("currency", "eur"),
+        ("currency", "ERU"),
         ("device", "tpu"),
         ("horizon", 0),
         ("horizon", 366),
@@ -80,6 +92,8 @@ def test_settings_are_frozen() -> None:
         ("port", "http"),
         ("seed", -1),
         ("segments", 13),
+        ("time_zone", "Europe/Lundun"),
+        ("time_zone", "../etc"),
         ("workers", -1),
     ],
 )

@@ -7,12 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import doomed
 import pytest
-from doomed_run import run_until
 from frames import assert_frames_equal
 from lakes import DERIVED, answers, assert_same_answers, copied, rows, served, tree, versions
 from tiny_model import classifier_folder
-from tiny_shop import DAYS, LAST, START, land, order, orders, shop, text
+from tiny_shop import DAYS, LAST, START, at, land, order, orders, shop, text
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.config import Config
@@ -103,6 +103,22 @@ def test_steps_that_wait_for_each_other_are_refused(stocked: Lake, config: Confi
     # A step may read what it wrote the last time.
     alone = step("alone", "demand_daily", "demand_daily")
     assert statuses(run(stocked, [alone], config, dry_run=True)) == {"alone": "nothing to read"}
+
+
+def test_what_a_step_uses_is_no_reason_to_run_it_and_one_to_run_it_again(
+    tmp_path: Path, backend: Backend, config: Config
+) -> None:
+    def rate(day: float) -> dict[str, Any]:
+        return {"currency": "USD", "day": at(day), "rate": 0.9}
+
+    lake = Lake.create(tmp_path / "lake", buckets=4, backend=backend, key=KEY)
+    land(lake, {"fx_rates": [rate(1)]}, folder=tmp_path / "rates")
+    assert statuses(run(lake, STEPS, config, dry_run=True))["demand"] == "nothing to read"
+    land(lake, {"orders": orders()}, folder=tmp_path / "orders")
+    assert "demand" in done(run(lake, STEPS, config, from_step="quality"))
+    assert "demand" not in done(run(lake, STEPS, config))
+    land(lake, {"fx_rates": [rate(2)]}, folder=tmp_path / "late")
+    assert "demand" in done(run(lake, STEPS, config))
 
 
 def _fails(work: Work) -> None:
@@ -388,17 +404,22 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
     fresh = Lake.create(tmp_path / "fresh", buckets=2, backend=backend, key=KEY)
     land(fresh, {"orders": orders()}, folder=tmp_path / "landing")
     whole = copied(fresh, tmp_path / "whole")
-    calls = run_until(_of(config, whole), call=0, monkeypatch=monkeypatch)
+
+    def until(call: int, lake: Lake) -> int | None:
+        given = (lake.path, config.text_model)
+        return doomed.calls_until(call, doomed.run_of_all_steps, *given, monkeypatch=monkeypatch)
+
+    calls = until(0, whole)
     assert calls is not None
     wanted, was_served = answers(whole), served(whole)
     kept: set[int] = set()
     for number in _moments(calls, 20):
         lake = copied(fresh, tmp_path / f"killed-{number}")
-        assert run_until(_of(config, lake), call=number, monkeypatch=monkeypatch) is None
+        assert until(number, lake) is None
         complete = [step for step in STEPS if step.writes and _is_complete(step, lake)]
         before = {table: lake.version(table) for step in complete for table in step.writes}
         records = set((lake.path / "runs").glob("*.json"))
-        assert run_until(_of(config, lake), call=0, monkeypatch=monkeypatch) is not None
+        assert until(0, lake) is not None
         said = _said(_last_record(lake, but=records))
         for step in complete:
             assert said[step.name] == "up to date"
@@ -417,10 +438,6 @@ def _moments(calls: int, count: int) -> list[int]:
     rng = random.Random(4)
     edges = [1 + calls * i // count for i in range(count + 1)]
     return [rng.randrange(*edge) for edge in pairwise(edges)]
-
-
-def _of(config: Config, lake: Lake) -> Config:
-    return config.model_copy(update={"lake": lake.path})
 
 
 def _is_complete(step: Step, lake: Lake) -> bool:

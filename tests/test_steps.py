@@ -10,7 +10,7 @@ import pytest
 from frames import assert_frames_equal
 from lakes import DERIVED, assert_same_answers, copied, rows, served, versions
 from tiny_model import classifier_folder
-from tiny_shop import LAST, START, TEXTS, land, order, orders, shop, text
+from tiny_shop import LAST, START, TEXTS, at, land, order, orders, shop, text
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.config import Config
@@ -329,6 +329,113 @@ def test_customers_who_pay_in_different_currencies_are_not_put_together(
     with pytest.raises(PipelineError, match=r"Orders are in EUR, USD: .* --currency EUR"):
         run(lake, STEPS, config)
     assert lake.version("customer_segments") is None
+
+
+@pytest.fixture
+def trading(tmp_path: Path, backend: Backend) -> Callable[..., Lake]:
+    """Makes a lake of orders that reports in euros, with the rates of some currencies."""
+
+    def make(sold: list[dict[str, Any]], rates: dict[str, float], days: int = 60) -> Lake:
+        lake = Lake.create(tmp_path / "euros", backend=backend, key=KEY, currency="EUR")
+        quoted = [
+            {"currency": code, "day": at(day), "rate": rate}
+            for code, rate in rates.items()
+            for day in range(days)
+        ]
+        tables = {"orders": sold} | ({"fx_rates": quoted} if quoted else {})
+        land(lake, tables, folder=tmp_path / "abroad")
+        return lake
+
+    return make
+
+
+def paid_in(currency: str, price: float) -> list[dict[str, Any]]:
+    """The shop's orders, where lamps are paid in another currency."""
+    paid = {"currency": currency, "unit_price": price}
+    return [row | paid if row["product_id"] == "lamp" else row for row in orders()]
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "rate"),
+    [("USD", 25, 1.0), ("JPY", 4000, 0.00625), ("KWD", 8.0, 3.125)],
+)
+def test_a_price_that_is_worth_as_much_in_another_currency_changes_nothing(
+    lake_of: Callable[..., Lake],
+    trading: Callable[..., Lake],
+    config: Config,
+    currency: str,
+    price: float,
+    rate: float,
+) -> None:
+    in_euros = lake_of(orders=orders())
+    abroad = trading(paid_in(currency, price), {currency: rate})
+    for lake in (in_euros, abroad):
+        run(lake, STEPS, config)
+    assert_same_answers(abroad, in_euros)
+    assert set(rows(abroad, "customer_features")["currency"]) == {"EUR"}
+    assert set(rows(abroad, "segment_profiles")["currency"]) == {"EUR"}
+    report = {step.name: step.facts for step in run(abroad, STEPS, config).steps}
+    for step in ("features", "demand"):
+        assert (report[step]["currency"], report[step]["without_rate"]) == ("EUR", 0)
+
+
+@pytest.mark.parametrize("days", [0, 20])
+def test_lines_without_a_rate_are_counted_and_in_no_sum_of_euros(
+    lake_of: Callable[..., Lake], trading: Callable[..., Lake], config: Config, days: int
+) -> None:
+    sold = paid_in("JPY", 4000)
+    lake = trading(sold, {"JPY": 0.00625} if days else {}, days)
+    report = {step.name: step.facts for step in run(lake, STEPS, config).steps}
+    known = at(days + 7) if days else at(0)
+    moves = [row for row in sold if row["line_type"] != "fee"]
+    missing = [r for r in moves if r["currency"] == "JPY" and r["ordered_at"] >= known]
+    assert missing
+    assert report["features"]["without_rate"] == report["demand"]["without_rate"] == len(missing)
+    assert lake.rows("orders") == len(sold)
+
+    rest = lake_of(orders=[row for row in sold if row not in missing and row["currency"] == "EUR"])
+    run(rest, STEPS, config)
+    demand = rows(lake, "demand_daily")
+    lamps = demand[demand["product_id"] == "lamp"]
+    assert_frames_equal(demand.drop(lamps.index), rows(rest, "demand_daily"))
+    # A unit is a unit in any currency: the yen that have no rate stay yen.
+    units = sum(r["quantity"] for r in sold if r["product_id"] == "lamp" and r["quantity"] > 0)
+    assert lamps["units"].sum() == units
+    prices = lamps["currency"].map({"EUR": 2500, "JPY": 4000})
+    assert (lamps["revenue"] == lamps["units"] * prices).all()
+    assert set(lamps[lamps["day"] >= known]["currency"]) == {"JPY"}
+    counted = [r for r in moves if r not in missing and r["customer_id"] and r["quantity"] != -9000]
+    bought = [r["quantity"] for r in counted if r["line_type"] == "sale" and r["quantity"] != 9000]
+    assert rows(lake, "customer_features")["units"].sum() == sum(bought)
+
+
+def test_rates_that_come_late_mend_what_was_made_without_them(
+    trading: Callable[..., Lake], config: Config, tmp_path: Path
+) -> None:
+    lake = trading(paid_in("USD", 50), {"USD": 0.5}, 20)
+    assert facts(lake, config, "features")["without_rate"] > 0
+    quoted = [{"currency": "USD", "day": at(day), "rate": 0.5} for day in range(27, 60)]
+    land(lake, {"fx_rates": quoted}, folder=tmp_path / "late")
+    assert facts(lake, config, "features")["without_rate"] == 0
+    assert set(rows(lake, "demand_daily")["currency"]) == {"EUR"}
+
+
+def test_the_days_of_demand_are_those_of_the_lakes_time_zone(
+    lake_of: Callable[..., Lake], config: Config, tmp_path: Path, backend: Backend
+) -> None:
+    # The shop sells at nine in the morning of UTC, an hour before midnight in Honolulu.
+    far = Lake.create(tmp_path / "far", backend=backend, key=KEY, time_zone="Pacific/Honolulu")
+    land(far, {"orders": orders()}, folder=tmp_path / "also")
+    here = lake_of(orders=orders())
+    for lake in (here, far):
+        run(lake, STEPS, config)
+    day = np.timedelta64(1, "D")
+    for table, days in [("demand_daily", ["day"]), ("demand_forecast", ["day", "as_of"])]:
+        moved = rows(far, table)
+        assert_frames_equal(
+            moved.assign(**{name: moved[name] + day for name in days}), rows(here, table)
+        )
+    assert_frames_equal(rows(far, "customer_features"), rows(here, "customer_features"))
 
 
 def test_threads_and_worker_processes_give_the_same_tables(

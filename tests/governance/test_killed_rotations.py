@@ -4,9 +4,9 @@ import random
 from itertools import pairwise
 from pathlib import Path
 
+import doomed
 import pandas as pd
 import pytest
-from doomed_rotation import rotate_until
 from frames import assert_frames_equal
 from rotated_lakes import contents, copied, load, opened, rekeyed, rotate, tokens_in, traces, write
 from tiny_model import classifier_folder
@@ -44,13 +44,14 @@ def kill_many(
 ) -> None:
     """Kills rotations, each at a call of another stretch, and rotates again."""
     whole = ready(copied(before, tmp_path / "whole"))
-    calls = rotate_until(whole.path, call=0, monkeypatch=monkeypatch)
+    calls = doomed.calls_until(0, doomed.rotation, whole.path, monkeypatch=monkeypatch)
     assert calls is not None
     was, old = contents(before), tokens_in(before)
     found = set()
     for number in moments(calls, count, seed=seed):
         lake = ready(copied(before, tmp_path / f"killed-{number}"))
-        assert rotate_until(lake.path, call=number, monkeypatch=monkeypatch) is None
+        done = doomed.calls_until(number, doomed.rotation, lake.path, monkeypatch=monkeypatch)
+        assert done is None
         state = left_by_a_kill(lake, was)
         rotate_key(lake.path, backend=before.backend)
         check_rotated(opened(lake), was, old, times=2 if state == "rotated" else 1)

@@ -16,9 +16,10 @@ from order_lines import START, lines
 
 from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.contracts import contract
+from gpu_pipeline.exchange import ExchangeRates, in_reporting_currency
 from gpu_pipeline.features import customer_features
 from gpu_pipeline.forecasting.demand import daily_demand, forecast_demand
-from gpu_pipeline.orders import settled
+from gpu_pipeline.orders import business_day, settled
 from gpu_pipeline.segmentation import SegmentModel
 
 CPU = Backend.choose("cpu")
@@ -159,12 +160,41 @@ def _forecast(frame: Frame, backend: Backend) -> Frame:
     return backend.from_pandas(made)
 
 
+def _paid_abroad() -> pd.DataFrame:
+    """Order lines in three currencies, some on days without a rate."""
+    frame = _order_lines()
+    abroad = pd.Series(["EUR", "JPY", "KWD"] * len(frame), dtype="str")[: len(frame)]
+    return frame.assign(currency=abroad, unit_price=frame["unit_price"] * 12_345)
+
+
+def _quotes() -> ExchangeRates:
+    table = pd.DataFrame(
+        {
+            "currency": ["JPY", "KWD", "KWD"],
+            "day": [START, START, START + pd.Timedelta(days=3)],
+            "rate": [0.0061803, 2.99, 3.0000001],
+        }
+    )
+    return ExchangeRates.of(table, currency="EUR", time_zone="Europe/Berlin")
+
+
+def _in_euros(frame: Frame, backend: Backend) -> Frame:
+    converted, unrated = in_reporting_currency(frame, _quotes(), backend)
+    return backend.frames.concat([converted, unrated])
+
+
+def _berlin_day(frame: Frame, backend: Backend) -> Series:
+    return business_day(frame["ordered_at"], "Europe/Berlin")
+
+
 CASES = {
     "assigned segments": Case(_assigned, _order_lines, rtol=1e-6),
     "customer features": Case(_features, _order_lines),
     "daily demand": Case(_demand, _order_lines),
     "demand forecast": Case(_forecast, _order_lines, rtol=1e-6),
     "settled lines": Case(settled, _order_lines),
+    "amounts in one currency": Case(_in_euros, _paid_abroad, rtol=0),
+    "business days": Case(_berlin_day, _order_lines),
     "bits": Case(_bits, _numbers),
     "cast": Case(_cast, _rates),
     "empty": Case(_empty, pd.DataFrame),

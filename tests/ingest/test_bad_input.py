@@ -174,7 +174,9 @@ def test_a_file_that_was_loaded_under_another_mapping_is_refused(
 ) -> None:
     path = write(folder / "orders.csv", orders({"order_id": "2"}))
     load(loaded, path, mapped(product_id={"from": "product_id", "apply": "lower"}))
-    message = r"orders\.csv was loaded before under another mapping\. Load it with that one, or replace"
+    message = (
+        r"orders\.csv was loaded before under another mapping\. Load it with that one, or replace"
+    )
     refused(loaded, path, mapped(product_id={"from": "product_id", "apply": "upper"}), message)
     refused(loaded, folder, mapped(), message)
     # Under its own it is known, whatever the files are that its feed takes.

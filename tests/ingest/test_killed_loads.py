@@ -3,9 +3,9 @@ import random
 from pathlib import Path
 
 import dask
+import doomed
 import pandas as pd
 import pytest
-from doomed import calls_until
 from frames import assert_frames_equal
 from lakes import tree
 from landing import EVENT, counts, write
@@ -83,11 +83,6 @@ def check_whole(lake: Lake, undisturbed: Lake) -> None:
     assert not [path for path in tree(lake.path) if "#" in path]
 
 
-def doomed_load(path: Path, folder: Path) -> None:
-    """What a process does that is killed."""
-    ingest(Lake(path, backend=CPU, key=KEY), folder)
-
-
 def kill_many(
     folder: Path,
     undisturbed: Lake,
@@ -100,7 +95,9 @@ def kill_many(
     """Kills loads, each at a call of another stretch, and does them again."""
 
     def calls(number: int, lake: Lake) -> int | None:
-        return calls_until(number, doomed_load, lake.path, folder, monkeypatch=monkeypatch)
+        return doomed.calls_until(
+            number, doomed.load, lake.path, KEY, folder, monkeypatch=monkeypatch
+        )
 
     rng = random.Random(seed)
     total = calls(0, new_lake(tmp_path / "whole"))
@@ -133,9 +130,8 @@ def test_a_load_that_is_killed_again_and_again_gets_there(
 ) -> None:
     rng, lake = random.Random(3), new_lake(tmp_path)
     for _ in range(30):
-        calls_until(
-            rng.randint(1, 400), doomed_load, lake.path, folder, monkeypatch=monkeypatch
-        )
+        call = rng.randint(1, 400)
+        doomed.calls_until(call, doomed.load, lake.path, KEY, folder, monkeypatch=monkeypatch)
         check_half_loaded(lake, undisturbed)
     load(lake, folder)
     check_whole(lake, undisturbed)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import doomed
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from doomed_compaction import compact_until
 from frames import assert_frames_equal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -311,14 +311,17 @@ def test_a_compaction_that_is_killed_anywhere_leaves_the_lake_whole(
         (tmp_path / f"{name}.key").write_bytes(key.read_bytes())
         return copied(lake, tmp_path / name)
 
-    calls = compact_until(copy("undisturbed").path, call=0, monkeypatch=monkeypatch)
+    calls = doomed.calls_until(
+        0, doomed.compaction, copy("undisturbed").path, monkeypatch=monkeypatch
+    )
     assert calls is not None
     edges = np.linspace(1, calls, 7).astype(int).tolist()
     killed = 0
     for number, (first, last) in enumerate(pairwise(edges)):
         victim = copy(f"killed-{number}")
         call = random.Random(number).randrange(first, last)
-        killed += compact_until(victim.path, call=call, monkeypatch=monkeypatch) is None
+        done = doomed.calls_until(call, doomed.compaction, victim.path, monkeypatch=monkeypatch)
+        killed += done is None
         assert_frames_equal(read(victim), in_order(pd.concat(rows)))
         with victim.writer() as writer:
             compact_tables(writer, ["orders"], keep_days=0)

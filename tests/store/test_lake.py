@@ -319,6 +319,57 @@ def test_creating_a_lake_that_is_there_opens_it(tmp_path: Path, rows: pd.DataFra
     assert len(again.read("orders")) == len(rows)
 
 
+def test_a_lake_keeps_the_time_zone_and_the_currency_that_it_was_made_with(tmp_path: Path) -> None:
+    path = tmp_path / "lake"
+    made = Lake.create(path, backend=CPU, time_zone="Europe/London", currency="GBP")
+    assert (made.time_zone, made.currency) == ("Europe/London", "GBP")
+    for again in (Lake(path, backend=CPU), Lake.create(path, backend=CPU), made.pinned({})):
+        assert (again.time_zone, again.currency) == ("Europe/London", "GBP")
+    assert Lake(path, backend=CPU, time_zone="Europe/London", currency="GBP").currency == "GBP"
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"currency": "EUR"}, "made with currency 'GBP', not 'EUR', and keeps it: leave currency"),
+        ({"currency": ""}, "made with currency 'GBP', not '', and keeps it"),
+        ({"time_zone": "UTC"}, "made with time_zone 'Europe/London', not 'UTC', and keeps it"),
+    ],
+)
+def test_another_time_zone_or_currency_than_the_lakes_is_refused_by_both_names(
+    tmp_path: Path, asked: dict[str, str], message: str
+) -> None:
+    path = tmp_path / "lake"
+    Lake.create(path, backend=CPU, time_zone="Europe/London", currency="GBP")
+    for make in (Lake, Lake.create):
+        with pytest.raises(LakeError, match=message):
+            make(path, backend=CPU, **asked)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"currency": "eur"}, "'eur' is no currency of ISO 4217, such as EUR"),
+        ({"time_zone": "Europe/Lundun"}, "'Europe/Lundun' is no time zone of the IANA database"),
+    ],
+)
+def test_a_lake_is_not_made_with_a_setting_that_makes_no_sense(
+    tmp_path: Path, setting: dict[str, str], message: str
+) -> None:
+    with pytest.raises(LakeError, match=message):
+        Lake.create(tmp_path / "lake", backend=CPU, **setting)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lake_from_before_there_were_currencies_has_none(lake: Lake) -> None:
+    file = lake.path / "lake.json"
+    settings = json.loads(file.read_text())
+    del settings["currency"]
+    file.write_text(json.dumps(settings))
+    assert Lake(lake.path, backend=CPU).currency == ""
+    assert Lake.create(lake.path, backend=CPU).time_zone == "UTC"
+
+
 def test_a_key_that_is_there_is_used_for_the_new_lake(tmp_path: Path) -> None:
     key = new_key()
     (tmp_path / "lake.key").write_text(key + "\n")
@@ -399,6 +450,7 @@ def test_a_file_is_no_place_for_a_lake(tmp_path: Path, path: str) -> None:
         ({"format": 2, "buckets": None}, "has format 2, this version knows 1: upgrade"),
         ({"format": None}, "is damaged: it lacks format"),
         ({"buckets": "4", "time_zone": None}, "is damaged: it lacks buckets, time_zone"),
+        ({"currency": None}, "is damaged: it lacks currency"),
     ],
 )
 def test_a_newer_or_damaged_lake_is_refused(

@@ -5,9 +5,9 @@ checked, pseudonymised rows, sorted by customer and time, as zstd Parquet per bu
 the rejected ones with their reasons. All must agree on how many rows were accepted, rejected and
 repeated. The clock starts after imports; memory is the most that the process had resident.
 
-What those by hand (`ingest_clickstream_by_hand.py`) leave out: a commit that is atomic and happens
-once, a look at what was loaded before, broken records, all kinds of identifiers but e-mail
-addresses and telephones, and any bound on memory: both hold the whole file.
+What the contenders by hand (clickstream/by_polars.py, by_pandera.py) leave out: a commit that is
+atomic and happens once, a look at the keys of earlier loads, broken records, identifiers of people
+other than e-mail addresses and telephones, and any bound on memory: both hold the whole file.
 
 Run: python benchmarks/ingest_clickstream.py [--rows N] [--peer PYTHON] [--folder FOLDER]
 """
@@ -24,16 +24,29 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 FORMATS = ("csv", "parquet")
-POLARS, PANDERA = "Polars, by hand", "Pandera on pandas, by hand"
-# Of gpu-pipeline: what the process may take, None for what it takes by default.
-BUDGETS = {"gpu-pipeline": None, "gpu-pipeline, 500 MB": 500 * 10**6}
+POLARS = "Polars, by hand"
+# Name, module of `clickstream`, and what its `load` takes besides the file and the folder.
+OURS = {
+    "gpu-pipeline": ("by_pipeline",),
+    "gpu-pipeline, 500 MB": ("by_pipeline", str(500 * 10**6)),
+}
+BY_HAND = {POLARS: ("by_polars",), "Pandera on pandas, by hand": ("by_pandera",)}
 PACKAGES = ("gpu-pipeline", "pandas", "pyarrow", "deltalake", "dask")
 PEER_PACKAGES = ("polars", "pandera", "pandas", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A module with a `load` and what that takes last, in a Python that has what it needs."""
+
+    python: Path
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -58,12 +71,12 @@ def main() -> None:
     ours = Path(sys.executable)
     print(f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}")
     print(_in_process(ours, "versions", *PACKAGES))
-    contenders = dict.fromkeys(BUDGETS, ours)
+    contenders = {name: Contender(ours, words) for name, words in OURS.items()}
     if given.peer is None:
         print("Polars and Pandera were left out: --peer names a Python that has them.")
     else:
         print(f"by hand: {_in_process(given.peer, 'versions', *PEER_PACKAGES)}")
-        contenders |= dict.fromkeys((POLARS, PANDERA), given.peer)
+        contenders |= {name: Contender(given.peer, words) for name, words in BY_HAND.items()}
     with tempfile.TemporaryDirectory(dir=given.folder) as temporary:
         folder = Path(temporary)
         _in_process(ours, "write", str(given.rows), str(folder))
@@ -104,17 +117,15 @@ def versions(*packages: str) -> str:
 
 
 def write(rows: str, folder: str) -> None:
-    from ingest_clickstream_rows import write_files
-
-    write_files(int(rows), Path(folder))
+    import_module("clickstream.rows").write_files(int(rows), Path(folder))
 
 
-def measured(name: str, source: str, out: str) -> dict[str, Any]:
-    """An `Outcome` of a contender in this process, as a dict."""
-    work, folder = _CONTENDERS[name](BUDGETS.get(name)), Path(out)
+def measured(source: str, out: str, module: str, *words: str) -> dict[str, Any]:
+    """An `Outcome` of a contender, in this process, as a dict."""
+    load, folder = import_module(f"clickstream.{module}").load, Path(out)
     folder.mkdir()
     before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    accepted, rejected, duplicates = work(Path(source), folder)
+    accepted, rejected, duplicates = load(Path(source), folder, *words)
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
     outcome = Outcome(
         accepted=accepted,
@@ -128,28 +139,40 @@ def measured(name: str, source: str, out: str) -> dict[str, Any]:
     return asdict(outcome)
 
 
-def _of_pipeline(memory_bytes: int | None) -> Work:
-    from gpu_pipeline import Lake
-    from gpu_pipeline.ingest import LoadOptions, ingest
+def _best(
+    source: Path, out: Path, contenders: Mapping[str, Contender], repeat: int
+) -> dict[str, Outcome]:
+    """The fastest run of each contender.
 
-    options = LoadOptions() if memory_bytes is None else LoadOptions(memory_bytes=memory_bytes)
+    Raises:
+        RuntimeError: they disagree on what became of the rows: that is not the same work.
+    """
+    found: dict[str, list[Outcome]] = {name: [] for name in contenders}
+    for _ in range(repeat):
+        for name, one in contenders.items():
+            said = _in_process(one.python, "measured", str(source), str(out), *one.words)
+            found[name].append(Outcome(**said))
+            shutil.rmtree(out)
+    counts = {name: {one.counts for one in runs} for name, runs in found.items()}
+    if len(set().union(*counts.values())) > 1:
+        message = f"Accepted, rejected and repeated rows of {source.name} differ: {counts}"
+        raise RuntimeError(message)
+    return {name: min(runs, key=lambda one: one.seconds) for name, runs in found.items()}
 
-    def work(source: Path, folder: Path) -> Counts:
-        lake = Lake.create(folder / "lake", backend=Backend.choose("cpu"))
-        with lake.backend.cluster():
-            (report,) = ingest(lake, source, options=options).files
-        return report.accepted, report.rejected, report.duplicates
 
-    return work
+def _show(rows: int, best: Mapping[str, Outcome]) -> None:
+    accepted, rejected, repeated = next(iter(best.values())).counts
+    print(f"accepted {accepted:,}, rejected {rejected:,}, repeated {repeated:,}\n")
+    print("| contender | rows/s | seconds | CPU seconds | peak MB | MB on disk | speed to Polars |")
+    print("|---|---|---|---|---|---|---|")
+    for name, one in best.items():
+        ratio = f"{best[POLARS].seconds / one.seconds:.2f}x" if POLARS in best else "-"
+        print(
+            f"| {name} | {rows / one.seconds:,.0f} | {one.seconds:.1f} | {one.cpu_seconds:.1f} "
+            f"| {one.peak_mb:,.0f} | {one.disk_mb:,.0f} | {ratio} |"
+        )
+    sys.stdout.flush()
 
 
-def _of_polars(_: int | None) -> Work:
-    from ingest_clickstream_by_hand import polars_contender
-
-    return polars_contender
-
-
-def _of_pandera(_: int | None) -> Work:
-    from ingest_clickstream_by_hand import pandera_contender
-
-    return pandera_contender
+if __name__ == "__main__":
+    main()

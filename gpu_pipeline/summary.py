@@ -103,6 +103,13 @@ def show_run(report: RunReport) -> None:
             "seconds": Column("seconds", "{:.2f}"),
         },
     )
+    for step in report.steps:
+        if step.facts.get("without_rate"):
+            note(
+                f"{step.name}: order lines in no amount of {step.facts['currency']}: "
+                f"{step.facts['without_rate']:,}. fx_rates has nothing for their currency, on "
+                "their day or in the week before."
+            )
 
 
 def as_records(found: Answers) -> dict[str, Any]:

@@ -237,3 +237,49 @@ def test_options_that_would_change_nothing_are_refused(options: dict[str, Any]) 
 def test_a_time_with_an_offset_is_not_moved_by_the_zone_of_its_feed(text: str, utc: str) -> None:
     times = CPU.to_times(pd.Series([text]), time_zone="Europe/Berlin")
     assert times.tolist() == [pd.Timestamp(utc)]
+
+
+WRITTEN = st.sampled_from(
+    [
+        *("2026-06-01", "2026-06-01T10:00:00", "2026-06-01 10:00:00.5", "2026-06-01T10:00Z"),
+        *("2026-06-01T10:00:00+02:00", "2026-06-01T10:00:00.123456789Z", "1989-12-31"),
+        *("2026-02-30", "01.06.2026", "2026", "2026-06", "now", " 2026-06-01", "", "20260601"),
+        *("2026-06-01T24:00:00", "2026-06-01T23:59:60", "2026-06-01T10", "2026-6-1", "9999-12-31"),
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.none() | WRITTEN, max_size=6), st.sampled_from(["UTC", "Europe/London"]))
+def test_a_column_of_times_is_read_as_each_text_alone(texts: list[str | None], zone: str) -> None:
+    """Texts that are all alike go a faster way, which must not change what is read."""
+    column = pd.Series(texts, dtype="str")
+    whole = CPU.to_times(column, time_zone=zone)
+    for place, text in enumerate(texts):
+        mixed = pd.Series([text, "no time"], dtype="str")
+        alone = CPU.to_times(mixed, time_zone=zone)[0]
+        assert whole[place] == alone or (whole.isna()[place] and pd.isna(alone)), text
+
+
+def test_numbers_are_read_at_once_only_where_all_are_plain() -> None:
+    plain = CPU.plain_numbers(pd.Series(["1", "-2.5", None, "1e3"], dtype="str"))
+    assert plain is not None
+    assert plain.fillna(-1).tolist() == [1.0, -2.5, -1.0, 1000.0]
+    for odd in ("", " 1", "1,5", "+5x", "0x10", "one"):
+        assert CPU.plain_numbers(pd.Series(["1", odd], dtype="str")) is None, odd
+
+
+@settings(deadline=None)
+@given(st.lists(st.none() | st.text(max_size=5), max_size=8))
+def test_the_bytes_of_texts_lie_one_after_the_other(texts: list[str | None]) -> None:
+    data, lengths = CPU.utf8(pd.Series(texts, dtype="str"))
+    assert data.tobytes() == "".join(text or "" for text in texts).encode()
+    assert lengths.tolist() == [len((text or "").encode()) for text in texts]
+    part = CPU.utf8(pd.Series(["lead", *texts, "trail"], dtype="str").iloc[1:-1])
+    assert part[0].tobytes() == data.tobytes()
+
+
+def test_a_null_contains_nothing() -> None:
+    texts = pd.Series(["a1", None, "b"], dtype="str", index=[3, 4, 5])
+    found = CPU.contains(texts, "[0-9]")
+    assert found.to_dict() == {3: True, 4: False, 5: False}

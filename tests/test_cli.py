@@ -143,6 +143,26 @@ def test_a_named_error_is_one_line_and_exit_code_1(
     assert not list(tmp_path.iterdir())
 
 
+def test_orders_in_other_currencies_are_told_of_where_no_rate_is_known(
+    command: Command, tmp_path: Path
+) -> None:
+    orders, lake = tmp_path / "orders.csv", tmp_path / "shop"
+    head = "order_id,ordered_at,customer_id,product_id,quantity,unit_price,discount,currency"
+    sold = [f"o{i},2026-01-0{i}T20:00:00Z,c{i},lamp,1,1000,0,JPY" for i in range(1, 9)]
+    orders.write_text("\n".join([f"{head},line_type", *(f"{row},sale" for row in sold)]) + "\n")
+    (tmp_path / "fx_rates.csv").write_text("currency,day,rate\nJPY,2026-01-01,0.006\n")
+    asked = ("--lake", lake, "--currency", "EUR", "--time-zone", "Asia/Tokyo")
+    ran = command("run", "--input", tmp_path, *asked)
+    # The evening is the next day in Tokyo: seven lines are within a week of the rate.
+    told = "order lines in no amount of EUR: 1. fx_rates has nothing for their currency"
+    assert f"features: {told}" in " ".join(ran.out.split())
+    assert f"demand: {told}" in " ".join(ran.out.split())
+    settings = json.loads((lake / "lake.json").read_text())
+    assert (settings["currency"], settings["time_zone"]) == ("EUR", "Asia/Tokyo")
+    answer = command("run", "--lake", lake, "--currency", "USD")
+    assert "made with currency 'EUR', not 'USD'" in answer.error
+
+
 @pytest.mark.parametrize(
     "words",
     [["dance"], ["run", "--device", "toaster"], ["history"], ["generate", "x", "--days", "0"]],

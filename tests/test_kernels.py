@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from gpu_pipeline.kernels import (
     mixed_hash,
+    order_of,
     ordinals_in_runs,
     reversed_pairs,
     run_starts,
     segment_sums,
+    text_hash,
 )
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -140,3 +142,47 @@ def test_a_line_and_its_full_reversal_are_marked(
 def test_what_is_a_reversal(lines: list[tuple[int, int, int]], marked: list[bool]) -> None:
     group, time, quantity = columns_of(lines, 3)
     assert reversed_pairs(group, time, quantity, within=2, xp=np).tolist() == marked
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3).flatmap(lambda n: st.tuples(st.just(n), rows(n, FEW))))
+def test_rows_are_put_in_order_and_those_that_tie_stay(case: tuple[int, list[Any]]) -> None:
+    width, table = case
+    if not table:
+        return
+    order = order_of(columns_of(table, width), np).tolist()
+    assert order == sorted(range(len(table)), key=lambda row: (table[row], row))
+
+
+def slow_text_hash(text: str) -> int:
+    """Word by word of eight bytes, the first byte lowest, shorter ones at the high end."""
+    data = text.encode()
+    words = [len(data)]
+    for first in range(0, len(data), 8):
+        word = data[first : first + 8]
+        words.append(int.from_bytes(word.rjust(8, b"\0"), "little", signed=True))
+    return int(mixed_hash([array([word]) for word in words], np)[0])
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=20), max_size=30))
+@example(["", "a", "b\0", "b", "12345678", "123456789", "x" * 64])
+@example(["é", "e", "漢字"])
+def test_the_hash_of_a_text_is_of_all_its_bytes_and_its_length(texts: list[str]) -> None:
+    data = np.frombuffer("".join(texts).encode(), dtype=np.uint8)
+    lengths = array([len(text.encode()) for text in texts])
+    made = text_hash(data, lengths, np).tolist()
+    assert made == [slow_text_hash(text) for text in texts]
+    assert len(set(made)) == len(set(texts))
+    assert all(one >= 0 for one in made)
+
+
+def test_hashes_are_the_same_however_many_texts_there_are() -> None:
+    """More texts than are worked on at once."""
+    texts = [f"event-{number % 1000}-{'x' * (number % 19)}" for number in range(70_000)]
+    data = np.frombuffer("".join(texts).encode(), dtype=np.uint8)
+    made = text_hash(data, array([len(text) for text in texts]), np)
+    assert made[[0, 65_535, 65_536, 69_999]].tolist() == [
+        slow_text_hash(texts[place]) for place in (0, 65_535, 65_536, 69_999)
+    ]
+    assert len(set(made.tolist())) == len(set(texts))

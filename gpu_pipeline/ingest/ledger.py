@@ -1,7 +1,7 @@
 """Ledger: which files were loaded, under which contract and mapping, and what became of them."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ from gpu_pipeline.contracts import Contract, contract
 from gpu_pipeline.ingest.planning import LandingFile
 from gpu_pipeline.store import Lake, Writer
 
-__all__ = ["FileReport", "healed", "record"]
+__all__ = ["LEDGER", "FileReport", "healed", "loaded_before", "record"]
 
 LEDGER = "source_files"
 
@@ -42,21 +42,40 @@ class FileReport:
         return f"{self.file_id}:{self.mapping}"
 
 
-def healed(
-    lake: Lake, writer: Writer, found: Contract, files: Sequence[LandingFile]
-) -> dict[str, FileReport]:
-    """What was loaded under the contract before, by file_id.
+def loaded_before(lake: Lake, files: Sequence[LandingFile]) -> dict[str, dict[str, FileReport]]:
+    """Those of the files that the ledger has, by contract and file_id; read once for a load."""
+    if lake.version(LEDGER) is None:
+        return {}
+    asked = [("file_id", "in", sorted({file.file_id for file in files}))]
+    rows = lake.backend.to_pandas(lake.read_bucket(LEDGER, None, asked))
+    records: list[Any] = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    found: dict[str, dict[str, FileReport]] = {}
+    for row in records:
+        report = FileReport(**row, loaded_before=True)
+        found.setdefault(report.contract, {})[report.file_id] = report
+    return found
 
-    Files whose load was killed after the rows were committed are recorded first.
+
+def healed(
+    lake: Lake,
+    writer: Writer,
+    found: Contract,
+    files: Sequence[LandingFile],
+    known: Mapping[str, FileReport],
+) -> dict[str, FileReport]:
+    """Those of the files that were loaded under the contract before, by file_id.
+
+    `known` are those that the ledger has. Files whose load was killed after the rows were
+    committed are recorded first.
     """
-    known = _recorded(lake, found)
     lost = lake.loaded(found.name, (f.transaction for f in files if f.file_id not in known))
-    if lost:
-        notes = [record for entry in lake.history(found.name) for record in entry.get("files", ())]
-        reports = [FileReport(**note) for note in notes]
-        record(lake, writer, [one for one in reports if one.transaction in lost])
-        known = _recorded(lake, found)
-    return known
+    if not lost:
+        return dict(known)
+    notes = [note for entry in lake.history(found.name) for note in entry.get("files", ())]
+    reports = [FileReport(**note) for note in notes]
+    reports = [one for one in reports if one.transaction in lost]
+    record(lake, writer, reports)
+    return {**known, **{one.file_id: replace(one, loaded_before=True) for one in reports}}
 
 
 def record(
@@ -76,13 +95,3 @@ def record(
     parts = writer.write(backend.from_pandas(rows.astype({"redacted": "str"})), ledger)
     transactions = [f"{report.contract}:{report.transaction}" for report in reports]
     writer.commit(ledger, parts, overwrite=anew, transactions=transactions)
-
-
-def _recorded(lake: Lake, found: Contract) -> dict[str, FileReport]:
-    if lake.version(LEDGER) is None:
-        return {}
-    rows = lake.backend.to_pandas(
-        lake.read(LEDGER, where=[("contract", "==", found.name)]).compute()
-    )
-    records: list[Any] = rows.astype(object).where(rows.notna(), None).to_dict("records")
-    return {row["file_id"]: FileReport(**row, loaded_before=True) for row in records}

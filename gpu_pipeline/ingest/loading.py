@@ -11,7 +11,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -27,13 +27,14 @@ from dask.utils import parse_bytes
 from gpu_pipeline.contracts import Contract, contract
 from gpu_pipeline.errors import IngestError
 from gpu_pipeline.ingest.intake import Intake, take_in
-from gpu_pipeline.ingest.ledger import FileReport, healed, record
+from gpu_pipeline.ingest.ledger import LEDGER, FileReport, healed, loaded_before, record
 from gpu_pipeline.ingest.mapping import FileMapping
 from gpu_pipeline.ingest.planning import LandingFile, Plan, planned
 from gpu_pipeline.ingest.settling import (
     CONFLICT,
     Load,
     Settled,
+    beyond_horizon,
     keep_keys,
     kept_keys,
     known_keys,
@@ -41,6 +42,7 @@ from gpu_pipeline.ingest.settling import (
 )
 from gpu_pipeline.ingest.staging import Place, Staging
 from gpu_pipeline.ingest.uniqueness import repeats
+from gpu_pipeline.quality.results import RESULTS
 from gpu_pipeline.quality.results import record as record_quality
 from gpu_pipeline.quality.verdicts import Measurement, file_measurements, worst
 from gpu_pipeline.store import Lake, Writer, compact_if_fragmented
@@ -113,12 +115,16 @@ def load(
     asked = options if options is not None else LoadOptions()
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
     with lake.writer() as writer:
+        known = loaded_before(lake, plan.files)
         for name in dict.fromkeys(file.feed.contract for file in plan.files):
             files = [file for file in plan.files if file.feed.contract == name]
             if progress is not None:
                 progress(name)
             loader = _Loader(lake, writer, contract(name), asked, run_id)
-            reports += loader.load(files)
+            reports += loader.load(files, known.get(name, {}))
+        if not all(report.loaded_before for report in reports):
+            for name in (LEDGER, RESULTS):
+                compact_if_fragmented(writer, contract(name))
     return IngestReport(tuple(reports), plan.ignored)
 
 
@@ -132,11 +138,13 @@ class _Loader:
     options: LoadOptions
     run_id: str
 
-    def load(self, files: Sequence[LandingFile]) -> list[FileReport]:
-        """What became of each file; those that are new are loaded."""
+    def load(
+        self, files: Sequence[LandingFile], recorded: Mapping[str, FileReport]
+    ) -> list[FileReport]:
+        """What became of each file; those that are new, not `recorded` by file_id, are loaded."""
         for table in (self.found, self.found.rejected()):
             self.writer.check(table)
-        known = healed(self.lake, self.writer, self.found, files)
+        known = healed(self.lake, self.writer, self.found, files, recorded)
         other = {
             file.file_id
             for file in files
@@ -269,7 +277,10 @@ class _Loader:
                 for one in some
             ]
             record_quality(self.lake, self.writer, tried)
-            raise IngestError(_stop_message(self.found, stopped, taken))
+            reasons = _sum(Counter(one.failed) for one in taken)
+            reasons[CONFLICT] += conflicts.total()
+            reasons[f"{beyond_horizon(self.found)}, --backfill takes them"] += late.total()
+            raise IngestError(_stop_message(self.found, stopped, reasons))
         return measured
 
     def _report(self, file: LandingFile, taken: Intake, done: Sequence[Settled]) -> FileReport:
@@ -328,10 +339,10 @@ def _take_in(file: LandingFile, work: Load, key: str, threads: int) -> Intake:
     return take_in(file, work.accepted, work.rejected, key=key, threads=threads)
 
 
-def _stop_message(found: Contract, stopped: Sequence[Measurement], taken: Sequence[Intake]) -> str:
+def _stop_message(found: Contract, stopped: Sequence[Measurement], reasons: Counter[str]) -> str:
     one = max(stopped, key=lambda one: one.failed / one.rows)
-    reasons = _sum(Counter(intake.failed) for intake in taken).most_common(3)
-    why = "; ".join(f"{reason} ({count:,} rows)" for reason, count in reasons)
+    most = [(reason, count) for reason, count in reasons.most_common(3) if count]
+    why = "; ".join(f"{reason} ({count:,} rows)" for reason, count in most)
     return (
         f"{one.subject_name}: {one.rule} are {one.failed / one.rows:.1%} of {one.rows:,} rows, "
         f"allowed are {one.threshold:.1%}. Nothing of {found.name} was loaded. Most often: {why}."

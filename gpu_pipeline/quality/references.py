@@ -15,6 +15,7 @@ from dask.delayed import delayed
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import Contract, Reference, contract
+from gpu_pipeline.orders import business_day
 from gpu_pipeline.store import Condition, Lake
 
 __all__ = ["Orphans", "orphans"]
@@ -74,17 +75,17 @@ def _of_bucket(
 def _counts(lake: Lake, found: Contract, reference: Reference, as_of: datetime) -> Frame:
     """The distinct values that rows name, and of how many rows each."""
     pieces = _pieces(lake, found, _needed(reference), as_of)
-    parts = compute(*(delayed(_counted)(piece, reference) for piece in pieces))
+    parts = compute(*(delayed(_counted)(piece, reference, lake.time_zone) for piece in pieces))
     whole = lake.backend.frames.concat(list(parts), ignore_index=True)
     by = list(reference.columns)
     return whole.groupby(by, sort=True)[["rows"]].sum().reset_index()
 
 
-def _counted(frame: Frame, reference: Reference) -> Frame:
+def _counted(frame: Frame, reference: Reference, time_zone: str) -> Frame:
     asked = _asked(frame, reference).assign(rows=1)
     by = list(reference.columns)
     if reference.within_days is not None:
-        asked = asked.assign(**{by[-1]: asked[by[-1]].dt.floor("D")})
+        asked = asked.assign(**{by[-1]: business_day(asked[by[-1]], time_zone)})
     return asked.groupby(by, sort=True)[["rows"]].sum().reset_index()
 
 
@@ -132,12 +133,16 @@ def _examples(
 def _without_recent(
     lake: Lake, found: Contract, reference: Reference, as_of: datetime, days: int
 ) -> Orphans | str:
-    """Rows whose value has no counterpart that is at most `days` old; few distinct ones."""
+    """Rows whose value has no counterpart that is at most `days` old; few distinct ones.
+
+    A row in the lake's reporting currency asks for none, nor do those in the only one there is.
+    """
     value, time = reference.columns
     counts = lake.backend.to_pandas(_counts(lake, found, reference, as_of))
     distinct = sorted(counts[value].unique())
-    if len(distinct) < 2:
+    if len({*distinct, lake.currency} - {""}) < 2:
         return f"only one {value}: {', '.join(distinct) or 'none'}"
+    counts = counts[counts[value] != lake.currency].reset_index(drop=True)
     other = contract(reference.table)
     theirs = lake.read(other.name, list(reference.key), where=_by_then(other, as_of)).compute()
     recent = _last_before(counts, lake.backend.to_pandas(theirs), reference)

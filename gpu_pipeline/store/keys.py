@@ -45,7 +45,7 @@ def read_keys(part: Path, contract: "Contract", backend: Backend) -> Hashes:
     beside = part.with_suffix(SUFFIX)
     try:
         kept: Hashes = np.load(beside, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         rows = backend.read_parquet([str(part)], contract.key)
         write_keys(part, backend.to_host(key_hashes(rows, contract, backend)))
         kept = np.load(beside, mmap_mode="r", allow_pickle=False)

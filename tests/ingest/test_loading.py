@@ -639,6 +639,17 @@ def test_a_file_that_is_mostly_wrong_stops_the_load_and_leaves_its_verdict(
     assert counts(load(lake, edge)) == (60, 60, 0)
 
 
+def test_a_file_of_old_rows_is_stopped_and_told_how_to_load_it(lake: Lake, tmp_path: Path) -> None:
+    load(lake, write(tmp_path / "orders-1.csv", orders({"ordered_at": "2026-06-01"})))
+    old = orders(*({"order_id": f"o{n}", "ordered_at": "2020-01-01"} for n in range(100)))
+    file = write(tmp_path / "orders-0.csv", old)
+    with pytest.raises(IngestError, match=r"beyond_horizon: more than 35 days .* --backfill"):
+        load(lake, file)
+    assert lake.rows("orders") == 1
+    report = load_plan(lake, planned(file), options=LoadOptions(backfill=True))
+    assert counts(report.files[0]) == (100, 0, 0)
+
+
 def quality_of(lake: Lake) -> pd.DataFrame:
     frame: pd.DataFrame = lake.read("quality_results").compute(scheduler="sync")
     return frame

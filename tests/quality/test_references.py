@@ -1,6 +1,7 @@
 """Planted orphans are found exactly, nobody else is, and who comes later is none any more."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,6 +96,21 @@ def test_a_rate_counts_for_a_week(lake: Lake, day: str, failed: int) -> None:
         [{"currency": "EUR", "day": "2026-01-10"}, {"currency": "USD", "day": day}],
     )
     assert found(lake, "orders", "fx_rates") == Orphans(2, failed, ("USD",) * failed)
+
+
+@pytest.mark.parametrize(
+    ("zone", "failed"), [("UTC", 0), ("America/New_York", 0), ("Asia/Tokyo", 1)]
+)
+def test_in_a_lake_with_a_currency_only_the_others_need_a_rate_on_the_days_of_its_zone(
+    tmp_path: Path, backend: Backend, zone: str, failed: int
+) -> None:
+    lake = Lake.create(tmp_path / "shop", backend=backend, time_zone=zone, currency="EUR")
+    put(lake, "orders", lines(order(), order()))
+    put(lake, "fx_rates", [{"currency": "USD", "day": "2026-01-03"}])
+    assert found(lake, "orders", "fx_rates") == "only one currency: EUR"
+    # In Tokyo it is the eleventh by then, eight days after the rate.
+    put(lake, "orders", lines(order(currency="USD", ordered_at="2026-01-10 18:00")))
+    assert found(lake, "orders", "fx_rates") == Orphans(1, failed, ("USD",) * failed)
 
 
 @settings(

@@ -1,11 +1,12 @@
-"""The clickstream that `ingest_clickstream.py` loads: seeded, of any size, written in pieces.
+"""The clickstream that the contenders load: seeded, of any size, written in pieces.
 
 Rows in order of time; half of them anonymous, few customers behind most of the others; of every
 thousand ten damaged, five repeated, and one with an e-mail address where none belongs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,37 +24,34 @@ KINDS = np.array(["view", "search", "cart", "checkout", "purchase"], dtype=objec
 SHARES = (0.7, 0.1, 0.12, 0.05, 0.03)
 CHANNELS = np.array(["search", "direct", "email", "ads", None], dtype=object)
 DEVICES = np.array(["phone", "desktop", "tablet"], dtype=object)
+SCHEMA = pa.schema(
+    {
+        "event_id": pa.string(),
+        "customer_id": pa.string(),
+        "visitor_id": pa.string(),
+        "occurred_at": pa.timestamp("us"),
+        "event_type": pa.string(),
+        "product_id": pa.string(),
+        "channel": pa.string(),
+        "device": pa.string(),
+    }
+)
 
-Columns = dict[str, npt.NDArray[np.object_]]
+Columns = dict[str, npt.NDArray[Any]]
 Places = npt.NDArray[np.int64]
 
 
 def write_files(rows: int, folder: Path) -> None:
     """Writes them as clickstream.csv and clickstream.parquet."""
-    csv = parquet = None
-    for table in _tables(rows):
-        texts = _as_text(table)
-        if csv is None or parquet is None:
-            csv = pc.CSVWriter(folder / "clickstream.csv", texts.schema)
-            parquet = pq.ParquetWriter(
-                folder / "clickstream.parquet", table.schema, compression="zstd"
-            )
-        csv.write(texts)
-        parquet.write_table(table)
-    if csv is not None and parquet is not None:
-        csv.close()
-        parquet.close()
-
-
-def _tables(rows: int) -> Iterator[pa.Table]:
-    for first in range(0, rows, ROWS_AT_ONCE):
-        columns = _clicks(first, min(ROWS_AT_ONCE, rows - first), rows)
-        yield pa.table(
-            {
-                name: pa.array(values, pa.timestamp("us") if name == "occurred_at" else pa.string())
-                for name, values in columns.items()
-            }
-        )
+    with (
+        pc.CSVWriter(folder / "clickstream.csv", _as_text(SCHEMA.empty_table()).schema) as csv,
+        pq.ParquetWriter(folder / "clickstream.parquet", SCHEMA, compression="zstd") as parquet,
+    ):
+        for first in range(0, rows, ROWS_AT_ONCE):
+            columns = _clicks(first, min(ROWS_AT_ONCE, rows - first), rows)
+            table = pa.table(columns, SCHEMA)
+            csv.write(_as_text(table))
+            parquet.write_table(table)
 
 
 def _as_text(table: pa.Table) -> pa.Table:
@@ -76,7 +74,7 @@ def _clicks(first: int, rows: int, total: int) -> Columns:
         "event_id": np.array([f"e{number:010d}" for number in range(first, first + rows)], object),
         "customer_id": customers,
         "visitor_id": np.array([f"v{person:06x}" for person in people.tolist()], dtype=object),
-        "occurred_at": (START + ticks.astype("timedelta64[us]")).astype(object),
+        "occurred_at": START + ticks.astype("timedelta64[us]"),
         "event_type": rng.choice(KINDS, rows, p=SHARES),
         "product_id": np.array([f"P{product}" for product in products], dtype=object),
         "channel": CHANNELS[rng.integers(0, len(CHANNELS), rows)],
@@ -96,11 +94,11 @@ def _some(rng: np.random.Generator, rows: int, share: float) -> Places:
 
 
 def _lose_time(columns: Columns, places: Places) -> None:
-    columns["occurred_at"][places] = None
+    columns["occurred_at"][places] = np.datetime64("NaT")
 
 
 def _age(columns: Columns, places: Places) -> None:
-    columns["occurred_at"][places] = np.datetime64("1970-01-01", "us").item()
+    columns["occurred_at"][places] = np.datetime64("1970-01-01")
 
 
 def _lose_people(columns: Columns, places: Places) -> None:

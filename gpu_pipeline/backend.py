@@ -99,6 +99,12 @@ class Backend:
             raise DeviceError(message)
         return cls("cpu", f"cpu: {missing}")
 
+    @classmethod
+    def of(cls, frame: Frame) -> Self:
+        """The device that the frame lies on."""
+        on_gpu = type(frame).__module__.split(".")[0] == "cudf"
+        return cls("gpu", "gpu: the frame lies there") if on_gpu else cls("cpu", "cpu: it is there")
+
     @property
     def xp(self) -> ModuleType:
         """The array module: numpy or cupy."""

@@ -56,7 +56,6 @@ class ExchangeRates:
         quotes = {
             str(code): _quotes(of_one, of=str(code), to=currency)
             for code, of_one in latest.groupby("currency")
-            if code != currency
         }
         return cls(currency, time_zone, quotes)
 

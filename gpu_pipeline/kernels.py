@@ -9,10 +9,15 @@ from types import ModuleType
 from gpu_pipeline.backend import Array
 
 __all__ = [
+    "first_beyond",
+    "hash_buckets",
+    "is_in_order",
     "mixed_hash",
     "order_of",
     "ordinals_in_runs",
+    "radix_order",
     "reversed_pairs",
+    "rows_of_runs",
     "run_starts",
     "segment_sums",
     "text_hash",
@@ -24,6 +29,7 @@ _MIX = -4658895280553007687
 _POSITIVE = 0x7FFFFFFFFFFFFFFF
 _WORD = 8  # bytes
 _ROWS_IN_CACHE = 1 << 16
+_RADIX_BITS = 16
 
 
 def order_of(columns: Sequence[Array], xp: ModuleType) -> Array:
@@ -47,6 +53,68 @@ def run_starts(columns: Sequence[Array], xp: ModuleType) -> Array:
         for column in columns[1:]:
             changed[1:] |= column[1:] != column[:-1]
     return xp.flatnonzero(changed)
+
+
+def is_in_order(columns: Sequence[Array], xp: ModuleType) -> bool:
+    """Whether no row of the columns is less than the one before it, the first column decisive."""
+    rows = len(columns[0])
+    # The first rows tell most tables that are not in order, at next to no cost.
+    for stop in (_ROWS_IN_CACHE, rows):
+        undecided = xp.ones(max(0, min(stop, rows) - 1), dtype=bool)
+        for column in columns:
+            here, before = column[1:stop], column[: stop - 1][: len(undecided)]
+            if bool((undecided & (here < before)).any()):
+                return False
+            undecided &= here == before
+    return True
+
+
+def radix_order(codes: Array, count: int, xp: ModuleType) -> Array:
+    """The places that put the codes 0 to `count` - 1 in ascending order; stable.
+
+    Sixteen bits at a time, the lowest first: NumPy sorts 16-bit numbers by radix, and only those.
+    """
+    order = xp.argsort(codes.astype(xp.uint16), kind="stable")
+    for shift in range(_RADIX_BITS, (count - 1).bit_length() if count else 0, _RADIX_BITS):
+        digits = (codes >> shift).astype(xp.uint16)
+        order = order[xp.argsort(digits[order], kind="stable")]
+    return order
+
+
+def hash_buckets(values: Array, bits: int, xp: ModuleType) -> Array:
+    """Which of 2**bits buckets each int64 belongs to, as uint8; `bits` from 0 to 8.
+
+    The top bits of a product with 2**64 over the golden ratio (Knuth, TAOCP 6.4).
+    """
+    buckets = xp.empty(len(values), dtype=xp.uint8)
+    for first in range(0, len(values), _ROWS_IN_CACHE):
+        rows = slice(first, first + _ROWS_IN_CACHE)
+        buckets[rows] = ((values[rows] * _GOLDEN) >> (64 - 8)) & 255
+    return buckets >> (8 - bits)
+
+
+def rows_of_runs(starts: Array, lengths: Array, xp: ModuleType) -> Array:
+    """The rows start, start + 1, … of each run, run after run."""
+    before = xp.cumsum(lengths) - lengths
+    return xp.arange(int(lengths.sum())) + xp.repeat(starts - before, lengths)
+
+
+def first_beyond(
+    values: Array, starts: Array, stops: Array, limits: Array, xp: ModuleType
+) -> Array:
+    """For each run of rows [start, stop), in ascending order, the first whose value is over limit.
+
+    Its stop where there is none. A binary search of all runs at once.
+    """
+    low, high = starts.copy(), stops.copy()
+    while bool((low < high).any()):
+        middle = (low + high) >> 1
+        # A run that is done may point behind the last row.
+        over = values[xp.minimum(middle, len(values) - 1)] > limits
+        done = low >= high
+        high = xp.where(over | done, xp.where(done, high, middle), high)
+        low = xp.where(over | done, low, middle + 1)
+    return low
 
 
 def segment_sums(values: Array, starts: Array, xp: ModuleType) -> Array:

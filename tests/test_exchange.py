@@ -127,6 +127,21 @@ def test_products_are_exact_up_to_the_most_that_money_has(pairs: list[tuple[int,
     assert found.tolist() == wanted
 
 
+@pytest.mark.parametrize(
+    ("factor", "worth"),
+    [
+        # In float64 these are 0.5, 1.5, 2.5 and 3.5, whose halves are rounded either way.
+        (499_999_999_999_999_999, 0),
+        (1_499_999_999_999_999_999, 1),
+        (2_500_000_000_000_000_001, 3),
+        (3_499_999_999_999_999_999, 3),
+    ],
+)
+def test_a_product_that_float64_takes_for_a_half_is_set_right(factor: int, worth: int) -> None:
+    found = multiplied(np.array([1]), np.array([factor]), np.array([10**18]), xp=np)
+    assert found.tolist() == [worth]
+
+
 @pytest.mark.parametrize(("cents", "worth"), [(10, 1), (30, 2), (50, 3), (-10, -1), (-30, -2)])
 def test_half_a_cent_goes_away_from_zero(cents: int, worth: int) -> None:
     found = multiplied(np.array([cents]), np.array([5]), np.array([100]), xp=np)

@@ -19,8 +19,11 @@ from gpu_pipeline.contracts import contract
 from gpu_pipeline.exchange import ExchangeRates, in_reporting_currency
 from gpu_pipeline.features import customer_features
 from gpu_pipeline.forecasting.demand import daily_demand, forecast_demand
+from gpu_pipeline.ingest.reading import Block
+from gpu_pipeline.ingest.rows import TypedRows, typed_rows
 from gpu_pipeline.orders import business_day, settled
 from gpu_pipeline.segmentation import SegmentModel
+from gpu_pipeline.store import key_hashes
 
 CPU = Backend.choose("cpu")
 AS_OF = START.to_pydatetime() + timedelta(days=100)
@@ -187,7 +190,60 @@ def _berlin_day(frame: Frame, backend: Backend) -> Series:
     return business_day(frame["ordered_at"], "Europe/Berlin")
 
 
+def _landed() -> pd.DataFrame:
+    """Raw clicks, many of them wrong in some way."""
+    good = {
+        "event_id": "e",
+        "customer_id": "c1",
+        "visitor_id": "v1",
+        "occurred_at": "2026-01-15T12:00:00Z",
+        "event_type": "view",
+        "product_id": " P-1 ",
+        "channel": "search, from jane@example.com",
+        "device": None,
+    }
+    wrong = [
+        {},
+        {"event_type": "hover"},
+        {"event_type": None},
+        {"customer_id": None},
+        {"customer_id": None, "visitor_id": " "},
+        {"occurred_at": "soon"},
+        {"occurred_at": "1980-01-01"},
+        {"event_id": "jane@example.com"},
+    ]
+    rows = [{**good, "event_id": f"e{n}é" * (n % 4), **wrong[n % len(wrong)]} for n in range(60)]
+    return pd.DataFrame(rows).astype("str")
+
+
+def _typed(frame: Frame, backend: Backend) -> TypedRows:
+    table = backend.to_arrow(frame)
+    block = Block(table, np.arange(1, len(table) + 1))
+    how = {"file_no": 3, "key": "ab" * 32, "time_zone": "UTC", "backend": backend}
+    return typed_rows(block, contract("clickstream"), **how)
+
+
+def _accepted(frame: Frame, backend: Backend) -> Frame:
+    return _typed(frame, backend).accepted
+
+
+def _rejected(frame: Frame, backend: Backend) -> Frame:
+    return _typed(frame, backend).rejected
+
+
+def _keys(frame: Frame, backend: Backend) -> Array:
+    return key_hashes(_accepted(frame, backend), contract("clickstream"), backend)
+
+
+def _with_digits(frame: Frame, backend: Backend) -> Series:
+    return backend.contains(frame["text"], "[a-x]")
+
+
 CASES = {
+    "accepted rows": Case(_accepted, _landed),
+    "rejected rows": Case(_rejected, _landed),
+    "hashes of keys": Case(_keys, _landed),
+    "texts with a pattern": Case(_with_digits, _texts),
     "assigned segments": Case(_assigned, _order_lines, rtol=1e-6),
     "customer features": Case(_features, _order_lines),
     "daily demand": Case(_demand, _order_lines),

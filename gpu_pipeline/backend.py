@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
@@ -65,9 +66,19 @@ _DTYPES = {
     "timestamp": "datetime64[us]",
     "bool": "bool",
 }
+# A kernel's working arrays stay in a core's cache, and cores share the work; a GPU takes all.
+_ROWS_AT_ONCE: dict[DeviceName, int] = {"cpu": 1 << 20, "gpu": 1 << 40}
 _SECONDS_TO_ANSWER = 5
 # At the end of a time of day, not of a date: 2026-03-01 has no offset of one hour.
 _OFFSET = r"(?:Z|:\d\d.*[+\-]\d\d(?::?\d\d)?)$"
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
+_WITHOUT_OFFSET = "timestamp[us]"
+# How times look that Arrow reads in one of its types.
+_PLAIN_TIMES = {
+    _WITHOUT_OFFSET: f"^{_DATE}(?:{_CLOCK})?$",
+    "timestamp[us, tz=UTC]": f"^{_DATE}{_CLOCK}(?:Z|[+-][0-9]{{2}}(?::?[0-9]{{2}})?)$",
+}
 _POOL_FRACTION = 0.5  # of the device: torch shares it
 
 
@@ -115,6 +126,11 @@ class Backend:
         """The frame module: pandas or cudf."""
         return import_module(_LIBRARIES[self.device]["frames"])
 
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows a kernel best takes in one piece."""
+        return _ROWS_AT_ONCE[self.device]
+
     def estimator(self, name: str, **parameters: object) -> Any:  # noqa: ANN401
         """A new estimator of that name, unfitted, from the library of this device."""
         row = _ESTIMATORS[name][self.device]
@@ -158,6 +174,17 @@ class Backend:
         parts = [self.frames.read_parquet(path, columns=list(columns)) for path in paths]
         whole: Frame = parts[0] if len(parts) == 1 else self.frames.concat(parts, ignore_index=True)
         return whole
+
+    def write_parquet(self, frame: Frame, path: Path, *, encodings: Mapping[str, str]) -> None:
+        """Writes the frame, without its index, as one zstd Parquet file.
+
+        Columns in `encodings` are written in these, the others as dictionaries of their values.
+        """
+        options: dict[str, Any] = {"column_encoding": dict(encodings) or None}
+        if self.device == "cpu":
+            # Arrow takes an encoding only for columns that are to have no dictionary.
+            options["use_dictionary"] = [n for n in frame.columns if n not in encodings]
+        frame.to_parquet(str(path), compression="zstd", index=False, **options)
 
     def empty(self, contract: "Contract", columns: Sequence[str] | None = None) -> Frame:
         """No rows of the contract's columns, in its types: Dask's meta, made without reading."""
@@ -219,12 +246,7 @@ class Backend:
         if self.device == "gpu":
             found: Series = values.str.contains(pattern, regex=True)
             return found.fillna(value=False).astype("bool")
-        import pyarrow as pa
-        import pyarrow.compute as pac
-
-        matches = pac.match_substring_regex(pa.array(values, pa.large_string()), pattern)
-        mask = np.asarray(pac.fill_null(matches, fill_value=False))
-        return self.frames.Series(mask, index=values.index)
+        return self.frames.Series(_host_contains(values, pattern), index=values.index)
 
     def plain_numbers(self, values: Series) -> Series | None:
         """The texts as float64, where each is a number as programs write it or null; else None."""
@@ -249,16 +271,7 @@ class Backend:
             return times if time_zone == "UTC" else _to_utc(times, time_zone)
         # Texts are read on the host: cuDF wants one format, and no offsets, for a whole column.
         text = values if self.device == "cpu" else values.to_pandas()
-        plain = _plain_times(text, time_zone)
-        if plain is not None:
-            return self.frames.Series(plain, index=values.index)
-        text = text.where(text.str.slice(0, 4).str.isdigit(), None)
-        read = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
-        times = self.frames.Series(read.dt.tz_localize(None).astype("datetime64[us]"))
-        if time_zone == "UTC":
-            return times
-        zoned = values.str.contains(_OFFSET, regex=True).fillna(value=False)
-        return times.where(zoned.astype("bool"), _to_utc(times, time_zone))
+        return self.frames.Series(_times(text, time_zone), index=values.index)
 
     @contextmanager
     def cluster(self, *, workers: int = 0, scheduler: str = "", memory: str = "") -> Iterator[None]:
@@ -331,11 +344,46 @@ def _device_utf8(values: Series, xp: ModuleType) -> tuple[Array, Array]:
     return data, lengths
 
 
-def _plain_times(text: "pd.Series[Any]", time_zone: str) -> npt.NDArray[Any] | None:
-    """Times without an offset in UTC, or all with one; None where a text is anything else."""
-    if time_zone == "UTC" and (times := _arrow_cast(text, "timestamp[us]")) is not None:
+def _times(text: "pd.Series[Any]", time_zone: str) -> npt.NDArray[Any]:
+    """Texts of the host as UTC: Arrow reads all that are written alike, pandas the rest.
+
+    Arrow reads all or none, and one text that is no time would send the others the slow way.
+    """
+    kinds = [kind for kind in _PLAIN_TIMES if time_zone == "UTC" or kind != _WITHOUT_OFFSET]
+    first = text.dropna().head(1)
+    usual = [kind for kind in kinds if _host_contains(first, _PLAIN_TIMES[kind]).all()]
+    if usual and (times := _arrow_cast(text, usual[0])) is not None:
         return times
-    return _arrow_cast(text, "timestamp[us, tz=UTC]")
+    times = np.full(len(text), np.datetime64("NaT"), "datetime64[us]")
+    left = text.notna().to_numpy(dtype=bool)
+    for kind in kinds:
+        alike = left & _host_contains(text, _PLAIN_TIMES[kind])
+        if alike.any() and (some := _arrow_cast(text[alike], kind)) is not None:
+            times[alike] = some
+            left = left & ~alike
+    if left.any():
+        times[left] = _odd_times(text[left], time_zone)
+    return times
+
+
+def _odd_times(text: "pd.Series[Any]", time_zone: str) -> npt.NDArray[Any]:
+    asked = text.where(text.str.slice(0, 4).str.isdigit(), None)
+    # Where pandas sees nanoseconds, it keeps them, and times are no time from the year 2262 on.
+    asked = asked.str.replace(r"(\.[0-9]{6})[0-9]+", r"\1", regex=True)
+    read = pd.to_datetime(asked, format="ISO8601", errors="coerce", utc=True)
+    times = read.dt.tz_localize(None).astype("datetime64[us]")
+    if time_zone != "UTC":
+        has_offset = text.str.contains(_OFFSET, regex=True).fillna(value=False).astype("bool")
+        times = times.where(has_offset, _to_utc(times, time_zone))
+    return times.to_numpy()
+
+
+def _host_contains(values: "pd.Series[Any]", pattern: str) -> npt.NDArray[np.bool_]:
+    import pyarrow as pa
+    import pyarrow.compute as pac
+
+    matches = pac.match_substring_regex(pa.array(values, pa.large_string()), pattern)
+    return np.asarray(pac.fill_null(matches, fill_value=False))
 
 
 def _arrow_cast(values: "pd.Series[Any]", kind: str) -> npt.NDArray[Any] | None:

@@ -41,6 +41,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(RAPIDS, ("gpu_pipeline/backend.py",)),
     **dict.fromkeys(TRANSFORMERS, ("nlp/model.py", "nlp/training.py")),
     **dict.fromkeys(("fastapi", "starlette"), ("api/",)),
+    "duckdb": ("gpu_pipeline/store/sql.py",),
     **dict.fromkeys(("cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"), ()),
 }
 ENVIRONMENT = ("os.environ", "os.environb", "os.getenv", "os.putenv")

@@ -43,7 +43,7 @@ def _reasons(rows: pd.DataFrame) -> "pd.Series[str]":
         anybody = rows["customer_id"].fillna(rows["visitor_id"])
         _schema().validate(rows.assign(anybody=anybody), lazy=True)
     except SchemaErrors as errors:
-        cases = errors.failure_cases.dropna(subset="index")
+        cases = errors.failure_cases
         text = cases["column"].astype("str") + ": " + cases["check"].astype("str")
         return text.groupby(cases["index"].astype("int64")).agg(lambda some: "; ".join(set(some)))
     return pd.Series([], dtype="str", index=pd.Index([], dtype="int64"))
@@ -68,9 +68,8 @@ def _schema() -> pa.DataFrameSchema:
 
 def _is_impersonal(codes: "pd.Series[str]") -> "pd.Series[bool]":
     odd = codes.str.contains(rules.NO_CODE, regex=True, na=False)
-    found = pd.Series(data=True, index=codes.index)
-    found[odd] = [not rules.names_somebody(code) for code in codes[odd]]
-    return found
+    somebody = [code for code in codes[odd] if rules.names_somebody(code)]
+    return ~codes.isin(somebody)
 
 
 def _keyed(rows: pd.DataFrame, texts: tuple[str, ...]) -> pd.DataFrame:

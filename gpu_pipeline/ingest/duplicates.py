@@ -8,7 +8,7 @@ from gpu_pipeline.contracts import Contract
 from gpu_pipeline.ingest.rows import UNNUMBERED, row_hashes
 from gpu_pipeline.kernels import mixed_hash, ordinals_in_runs, run_starts
 
-__all__ = ["deduplicated", "with_row_numbers"]
+__all__ = ["deduplicated", "with_row_numbers", "without_repeats"]
 
 PROVENANCE = ("file_no", "line")
 
@@ -43,7 +43,6 @@ def deduplicated(
 ) -> tuple[Frame, Frame]:
     """(rows to add, rows whose key another row has with other values); the rest are repeats."""
     key = list(found.key)
-    said = [name for name in found.names if name not in PROVENANCE]
     both = backend.frames.concat(
         [present.assign(is_new=False), new.sort_values(list(PROVENANCE)).assign(is_new=True)],
         ignore_index=True,
@@ -51,8 +50,7 @@ def deduplicated(
     shared = both.duplicated(subset=key, keep=False)
     if not bool(shared.any()):
         return new, new.iloc[:0]
-    different = both[shared]
-    different = different[~different.duplicated(subset=said, keep="first")]
+    different = _said_once(both[shared], found)
     repeated = different.duplicated(subset=key, keep="first")
     kept = backend.frames.concat([both[~shared], different[~repeated]])
     conflicts = different[repeated]
@@ -60,3 +58,13 @@ def deduplicated(
         kept[kept["is_new"]].drop(columns="is_new"),
         conflicts[conflicts["is_new"]].drop(columns="is_new"),
     )
+
+
+def without_repeats(frame: Frame, found: Contract) -> Frame:
+    """Of rows that say the same, the first."""
+    return _said_once(frame.sort_values(list(PROVENANCE)), found)
+
+
+def _said_once(ordered: Frame, found: Contract) -> Frame:
+    said = [name for name in found.names if name not in PROVENANCE]
+    return ordered[~ordered.duplicated(subset=said, keep="first")]

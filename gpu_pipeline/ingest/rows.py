@@ -277,10 +277,12 @@ def _scales(currency: Series, backend: Backend) -> Series:
 
 def _read_time(values: Series, _: Column, __: Series | None, typing: Typing) -> Read:
     times = typing.backend.to_times(values, time_zone=typing.time_zone)
-    if _is_text(values) and bool((times.isna() & values.notna()).any()):
-        values = _trimmed(values)
-        times = typing.backend.to_times(values, time_zone=typing.time_zone)
-    return times, values.isna()
+    absent, missed = values.isna(), times.isna() & values.notna()
+    if _is_text(values) and bool(missed.any()):
+        some = _trimmed(values[missed])
+        absent[missed] = some.isna()
+        times[missed] = typing.backend.to_times(some, time_zone=typing.time_zone)
+    return times, absent
 
 
 def _read_bool(values: Series, _: Column, __: Series | None, ___: Typing) -> Read:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import Contract
-from gpu_pipeline.ingest.duplicates import deduplicated, with_row_numbers
+from gpu_pipeline.ingest.duplicates import deduplicated, with_row_numbers, without_repeats
 from gpu_pipeline.ingest.rows import refused_rows
 from gpu_pipeline.ingest.staging import Place, Staging, lake_home
 from gpu_pipeline.ingest.uniqueness import Ints, Keys, Known, Repeats
@@ -177,12 +177,17 @@ def _unique(load: Load, place: Place, new: Frame, repeats: Repeats) -> tuple[Fra
     if not again.any():
         return new, new.iloc[:0]
     mine, others, alone = _sorted_out(again, owners, place)
-    present = _present(load, place, hashes[mine], repeats)
-    kept, conflicts = deduplicated(new.iloc[mine], present, load.found, backend)
+    present = _present(load, place, hashes[mine], repeats).assign(place=-1)
+    kept, conflicts = deduplicated(
+        new.iloc[mine].assign(place=mine), present, load.found, backend
+    )
+    stays = np.concatenate([alone, backend.to_host(kept["place"])])
     return (
-        backend.frames.concat([new.iloc[alone], kept]),
+        new.iloc[np.sort(stays)],
         # A row of somebody else that has the key differs at least in whose it is.
-        backend.frames.concat([conflicts, new.iloc[others]]),
+        backend.frames.concat(
+            [conflicts.drop(columns="place"), without_repeats(new.iloc[others], load.found)]
+        ),
     )
 
 

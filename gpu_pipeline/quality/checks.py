@@ -90,8 +90,9 @@ def _names_somebody(values: Series, _: Any, backend: Backend) -> Series:  # noqa
     odd = backend.contains(values, _NO_CODE)
     if not bool(odd.any()):
         return odd
-    some = values.where(odd, "")
-    return redacted(some, backend=backend) != some
+    some = values[odd]
+    odd[odd] = redacted(some, backend=backend) != some
+    return odd
 
 
 def _certain(mask: Series) -> Series:

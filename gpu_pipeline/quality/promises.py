@@ -11,6 +11,7 @@ from dask.delayed import delayed
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import Contract
+from gpu_pipeline.quality.pieces import pieces
 from gpu_pipeline.store import Condition, Lake
 
 __all__ = ["Volume", "day_counts", "latest_event", "usual_volume"]
@@ -52,8 +53,13 @@ def day_counts(lake: Lake, found: Contract, *, as_of: datetime) -> dict[date, in
         return {}
     since = datetime(as_of.year, as_of.month, as_of.day) - timedelta(weeks=_WEEKS + 1)  # noqa: DTZ001
     where: list[Condition] = [(found.event_time, ">=", since), (found.event_time, "<=", as_of)]
-    pieces = lake.read(found.name, [found.event_time], where=where).to_delayed()
-    parts = compute(*(delayed(_by_day)(piece, found.event_time, lake.backend) for piece in pieces))
+    time = found.event_time
+
+    def counted(bucket: int | None) -> dict[date, int]:
+        frame = lake.read_bucket(found.name, bucket, where, columns=[time])
+        return _by_day(frame, time, lake.backend)
+
+    parts = compute(*(delayed(counted)(bucket) for bucket in pieces(lake, found)))
     counts: dict[date, int] = {}
     for part in parts:
         for day, rows in part.items():
@@ -72,6 +78,11 @@ def latest_event(lake: Lake, found: Contract, *, as_of: datetime) -> datetime | 
     if span[1] <= as_of:
         return span[1]
     where: list[Condition] = [(found.event_time, "<=", as_of)]
+    # A file that ends by then has nothing later than that; one that begins before it may.
+    ended = lake.files(found.name)
+    ended = ended.where(ended.lasts <= np.datetime64(as_of, "us"))
+    if len(ended):
+        where.append((found.event_time, ">=", ended.lasts.max().item()))
     times = lake.read(found.name, [found.event_time], where=where)[found.event_time]
     return datetime.fromisoformat(str(times.max().compute()))
 

@@ -1,9 +1,11 @@
 """References: rows that name something another table does not have, or not yet.
 
-Values are counted where they lie: a bucket against the same bucket where both tables are keyed
-by customer, else the distinct values of one table against those of the other.
+A table is read once for all that it names. Values are counted where they lie: a bucket against
+the same bucket where both tables are keyed by customer, else the distinct values of one table
+against those of the other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +18,8 @@ from dask.delayed import delayed
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import Contract, Reference, contract
 from gpu_pipeline.orders import business_day
-from gpu_pipeline.store import Condition, Lake
+from gpu_pipeline.quality.pieces import by_then, pieces
+from gpu_pipeline.store import Lake
 
 __all__ = ["Orphans", "orphans"]
 
@@ -36,21 +39,28 @@ class Orphans:
     examples: tuple[str, ...] = ()
 
 
-def orphans(lake: Lake, found: Contract, reference: Reference, *, as_of: datetime) -> Orphans | str:
-    """The rows without counterpart at a moment, or why they could not be looked for."""
-    if lake.version(reference.table) is None:
-        return f"no table {reference.table}"
-    other = contract(reference.table)
+def orphans(
+    lake: Lake, found: Contract, references: Sequence[Reference], *, as_of: datetime
+) -> list[Orphans | str]:
+    """Of each reference the rows without counterpart at a moment, or why none could be looked for.
+
+    The table is read once for all of them.
+    """
+    there = [one for one in references if lake.version(one.table) is not None]
+    counts = dict(zip(there, _counts(lake, found, there, as_of), strict=True))
+    return [
+        _without(lake, found, one, counts[one], as_of) if one in counts else f"no table {one.table}"
+        for one in references
+    ]
+
+
+def _without(
+    lake: Lake, found: Contract, reference: Reference, counts: Frame | Orphans, as_of: datetime
+) -> Orphans | str:
+    if isinstance(counts, Orphans):
+        return counts
     if reference.within_days is not None:
-        return _without_recent(lake, found, reference, as_of, reference.within_days)
-    if reference.columns == reference.key == ("customer_key",) and found.bucketed == other.bucketed:
-        tasks = [
-            delayed(_of_bucket)(lake, found, reference, as_of, bucket)
-            for bucket in range(lake.buckets)
-        ]
-        parts = compute(*tasks)
-        return Orphans(sum(part.rows for part in parts), sum(part.failed for part in parts))
-    counts = _counts(lake, found, reference, as_of)
+        return _without_recent(lake, reference, counts, as_of, reference.within_days)
     missing = _missing(counts, _known(lake, reference, counts, as_of), reference, lake.backend)
     return Orphans(
         int(counts["rows"].sum()),
@@ -59,29 +69,69 @@ def orphans(lake: Lake, found: Contract, reference: Reference, *, as_of: datetim
     )
 
 
-def _of_bucket(
-    lake: Lake, found: Contract, reference: Reference, as_of: datetime, bucket: int
+def _counts(
+    lake: Lake, found: Contract, references: Sequence[Reference], as_of: datetime
+) -> list[Frame | Orphans]:
+    """Of each reference the distinct values that rows name, and of how many rows each.
+
+    Customers are looked for where they are counted: nobody's keys are gathered.
+    """
+    if not references:
+        return []
+    parts = compute(
+        *(
+            delayed(_counted)(lake, found, references, as_of, bucket)
+            for bucket in pieces(lake, found)
+        )
+    )
+    return [
+        _summed(lake, one, [part[place] for part in parts]) for place, one in enumerate(references)
+    ]
+
+
+def _counted(
+    lake: Lake,
+    found: Contract,
+    references: Sequence[Reference],
+    as_of: datetime,
+    bucket: int | None,
+) -> list[Frame | Orphans]:
+    needed = list(dict.fromkeys(name for one in references for name in _needed(one)))
+    where = by_then(lake, found, as_of)
+    frame = lake.read_bucket(found.name, bucket, where, columns=needed)
+    return [
+        _of_customers(lake, frame, one, as_of, bucket)
+        if _is_of_customers(found, one)
+        else _by_value(frame, one, lake.time_zone)
+        for one in references
+    ]
+
+
+def _summed(lake: Lake, reference: Reference, parts: Sequence[Any]) -> Frame | Orphans:
+    if isinstance(parts[0], Orphans):
+        return Orphans(sum(part.rows for part in parts), sum(part.failed for part in parts))
+    whole = lake.backend.frames.concat(list(parts), ignore_index=True)
+    return whole.groupby(list(reference.columns), sort=True)[["rows"]].sum().reset_index()
+
+
+def _is_of_customers(found: Contract, reference: Reference) -> bool:
+    """Whether both tables keep what the reference joins in the same bucket."""
+    is_same = reference.columns == reference.key == ("customer_key",)
+    return is_same and found.bucketed == contract(reference.table).bucketed
+
+
+def _of_customers(
+    lake: Lake, frame: Frame, reference: Reference, as_of: datetime, bucket: int | None
 ) -> Orphans:
     """Customers of one bucket against the customers of the same bucket."""
-    needed = _needed(reference)
-    frame = lake.read_bucket(found.name, bucket, _by_then(found, as_of), columns=needed)
     asked = _asked(frame, reference)
     other, key = contract(reference.table), list(reference.key)
-    known = lake.read_bucket(other.name, bucket, _by_then(other, as_of), columns=key)
+    known = lake.read_bucket(other.name, bucket, by_then(lake, other, as_of), columns=key)
     is_known = asked[reference.columns[0]].isin(known[reference.key[0]])
     return Orphans(len(asked), int((~is_known).sum()))
 
 
-def _counts(lake: Lake, found: Contract, reference: Reference, as_of: datetime) -> Frame:
-    """The distinct values that rows name, and of how many rows each."""
-    pieces = _pieces(lake, found, _needed(reference), as_of)
-    parts = compute(*(delayed(_counted)(piece, reference, lake.time_zone) for piece in pieces))
-    whole = lake.backend.frames.concat(list(parts), ignore_index=True)
-    by = list(reference.columns)
-    return whole.groupby(by, sort=True)[["rows"]].sum().reset_index()
-
-
-def _counted(frame: Frame, reference: Reference, time_zone: str) -> Frame:
+def _by_value(frame: Frame, reference: Reference, time_zone: str) -> Frame:
     asked = _asked(frame, reference).assign(rows=1)
     by = list(reference.columns)
     if reference.within_days is not None:
@@ -99,9 +149,14 @@ def _asked(frame: Frame, reference: Reference) -> Frame:
 def _known(lake: Lake, reference: Reference, counts: Frame, as_of: datetime) -> Frame:
     """Those of the values that the other table has."""
     other, key = contract(reference.table), list(reference.key)
-    pieces = _pieces(lake, other, key, as_of)
     wanted = counts[[reference.columns[0]]]
-    parts = compute(*(delayed(_present)(piece, wanted, reference) for piece in pieces))
+    where = by_then(lake, other, as_of)
+
+    def present(bucket: int | None) -> Frame:
+        frame = lake.read_bucket(other.name, bucket, where, columns=key)
+        return _present(frame, wanted, reference)
+
+    parts = compute(*(delayed(present)(bucket) for bucket in pieces(lake, other)))
     whole: Frame = lake.backend.frames.concat(list(parts), ignore_index=True)
     return whole.drop_duplicates()
 
@@ -131,20 +186,21 @@ def _examples(
 
 
 def _without_recent(
-    lake: Lake, found: Contract, reference: Reference, as_of: datetime, days: int
+    lake: Lake, reference: Reference, named: Frame, as_of: datetime, days: int
 ) -> Orphans | str:
     """Rows whose value has no counterpart that is at most `days` old; few distinct ones.
 
     A row in the lake's reporting currency asks for none, nor do those in the only one there is.
     """
     value, time = reference.columns
-    counts = lake.backend.to_pandas(_counts(lake, found, reference, as_of))
+    counts = lake.backend.to_pandas(named)
     distinct = sorted(counts[value].unique())
     if len({*distinct, lake.currency} - {""}) < 2:
         return f"only one {value}: {', '.join(distinct) or 'none'}"
     counts = counts[counts[value] != lake.currency].reset_index(drop=True)
     other = contract(reference.table)
-    theirs = lake.read(other.name, list(reference.key), where=_by_then(other, as_of)).compute()
+    where = by_then(lake, other, as_of)
+    theirs = lake.read_bucket(other.name, None, where, columns=list(reference.key))
     recent = _last_before(counts, lake.backend.to_pandas(theirs), reference)
     missing = counts[~(counts[time] - recent <= days * _DAY)]
     by_value = missing.groupby(value, sort=True)["rows"].sum().sort_values(ascending=False)
@@ -171,15 +227,5 @@ def _last_before(
     return found.set_index("index")["last"].reindex(counts.index)
 
 
-def _pieces(lake: Lake, found: Contract, columns: list[str], as_of: datetime) -> list[Any]:
-    """The partitions of a table up to a moment, each a delayed frame."""
-    frame = lake.read(found.name, columns, where=_by_then(found, as_of))
-    return list(frame.to_delayed())
-
-
 def _needed(reference: Reference) -> list[str]:
     return list(dict.fromkeys([*reference.columns, *(name for name, _ in reference.where)]))
-
-
-def _by_then(found: Contract, as_of: datetime) -> list[Condition]:
-    return [] if found.event_time is None else [(found.event_time, "<=", as_of)]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from gpu_pipeline.contracts import Contract, Reference, Rule, contract, sources
 from gpu_pipeline.quality.promises import day_counts, latest_event, usual_volume
-from gpu_pipeline.quality.references import orphans
+from gpu_pipeline.quality.references import Orphans, orphans
 from gpu_pipeline.quality.verdicts import Measurement, Verdict, verdict
 from gpu_pipeline.store import Lake
 
@@ -34,16 +34,17 @@ class _Table:
     run_id: str
 
     def measurements(self) -> Iterator[Measurement]:
-        for reference in self.contract.references:
-            yield self._reference(reference)
+        references = self.contract.references
+        found = orphans(self.lake, self.contract, references, as_of=self.as_of)
+        for reference, without in zip(references, found, strict=True):
+            yield self._reference(reference, without)
         if self.contract.freshness_hours is not None:
             yield self._freshness(self.contract.freshness_hours)
         if self.contract.volume_share is not None:
             yield self._volume(self.contract.volume_share)
 
-    def _reference(self, reference: Reference) -> Measurement:
+    def _reference(self, reference: Reference, found: Orphans | str) -> Measurement:
         reason, columns, limit = reference.reason, reference.columns, reference.threshold
-        found = orphans(self.lake, self.contract, reference, as_of=self.as_of)
         if isinstance(found, str):
             return self._not_checked(reason, columns, limit, found)
         rule = Rule(reason, columns, "reference", reference.severity, limit)

@@ -37,6 +37,9 @@ from gpu_pipeline.store.writer import Writer, exclusive
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
+    import pandas as pd
+
+    from gpu_pipeline.store.sql import Parameters, TableFiles
 
 __all__ = ["Lake"]
 
@@ -206,6 +209,22 @@ class Lake:
             )
         return frame
 
+    def sql(self, query: str, parameters: "Parameters | None" = None) -> "pd.DataFrame":
+        """The answer to one SELECT over the tables, by DuckDB (the `notebooks` extra).
+
+        Each table is a view of its name: all rows of the version that `read` gives, an entity's
+        older ones too. Times are UTC, money is in minor units, keys are int64. `parameters` take
+        the places of `?` in order, or of `$name` by name. Nothing can be written.
+
+        >>> lake.sql("SELECT channel, count(*) AS lines FROM orders GROUP BY 1")  # doctest: +SKIP
+
+        Raises:
+            LakeError: DuckDB is not installed, or the query is no SELECT or can't be answered.
+        """
+        from gpu_pipeline.store.sql import selected
+
+        return selected(query, parameters, tables=self.tables(), files_of=self._table_files)
+
     def read_bucket(
         self,
         table: str,
@@ -370,6 +389,12 @@ class Lake:
                 "removed files that no version of the days to keep (--keep-days) had."
             )
             raise LakeError(message)
+
+    def _table_files(self, table: str) -> "TableFiles":
+        found = contract(table)
+        opened = self._open(found)
+        self._check_kept(found, opened.number, opened.files)
+        return found, [str(Path(p).absolute()) for p in self._paths(found, opened.files)]
 
     def _paths(self, found: Contract, files: Files) -> list[str]:
         folder = self.path / "tables" / found.name

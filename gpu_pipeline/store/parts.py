@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,7 @@ def write_parts(
         path = _part_path(name, bucket, month)
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        piece.to_parquet(str(target), compression="zstd", index=False)
+        backend.write_parquet(piece, target, encodings=_encodings(contract))
         if contract.stage == "source":
             write_keys(target, backend.to_host(key_hashes(piece, contract, backend)))
         first, last = _time_range(piece, contract)
@@ -109,24 +109,34 @@ def read_parts(
     A column that a file was written without is null there, or has the contract's default. Rows
     that can't fulfil the `conditions` may be left out, or may not.
     """
-    pieces = [_read_part(path, contract, columns, conditions, backend) for path in paths]
+    pieces = [
+        _read_alike(alike, there, contract, columns, conditions, backend)
+        for there, alike in _alike(paths)
+    ]
     whole = pieces[0] if len(pieces) == 1 else backend.frames.concat(pieces, ignore_index=True)
     return backend.cast(whole, contract, columns)
 
 
-def _read_part(
-    path: str,
+def _alike(paths: Sequence[str]) -> Iterator[tuple[set[str], list[str]]]:
+    """Neighbours that have the same columns in the same types: what one call can read."""
+    import pyarrow.parquet as pq
+
+    schemas = {path: pq.read_schema(path).remove_metadata() for path in paths}
+    for schema, alike in groupby(paths, schemas.__getitem__):
+        yield set(schema.names), list(alike)
+
+
+def _read_alike(
+    paths: list[str],
+    there: set[str],
     contract: "Contract",
     columns: Sequence[str],
     conditions: Sequence[Condition],
     backend: Backend,
 ) -> Frame:
-    import pyarrow.parquet as pq
-
-    there = set(pq.read_schema(path).names)
     known = [name for name in columns if name in there]
     frame = backend.frames.read_parquet(
-        path,
+        paths,
         columns=known or [contract.key[0]],  # some column: a frame of none has no rows
         filters=row_group_filters(conditions, contract, there),
     )
@@ -196,6 +206,19 @@ def _part_path(name: str, bucket: int | None, month: str | None) -> str:
         "" if month is None else f"month={month}/"
     )
     return f"{folders}{name}.parquet"
+
+
+def _encodings(contract: "Contract") -> dict[str, str]:
+    """How columns are written in which values hardly repeat; the others become dictionaries."""
+    found = {}
+    for column in contract.columns:
+        if column.redacted:
+            found[column.name] = "DELTA_LENGTH_BYTE_ARRAY"
+        elif column.type == "string" and column.key_position is not None:
+            found[column.name] = "DELTA_BYTE_ARRAY"
+        elif column.name in (contract.event_time, "line"):
+            found[column.name] = "DELTA_BINARY_PACKED"
+    return found
 
 
 def _time_range(frame: Frame, contract: "Contract") -> tuple[str | None, str | None]:

@@ -22,7 +22,7 @@ def reference(table: str, to: str) -> Reference:
 
 
 def found(lake: Lake, table: str, to: str, *, as_of: datetime = NOW) -> Orphans | str:
-    return orphans(lake, contract(table), reference(table, to), as_of=as_of)
+    return orphans(lake, contract(table), [reference(table, to)], as_of=as_of)[0]
 
 
 def order(product: str = "lamp", **changes: Any) -> dict[str, Any]:

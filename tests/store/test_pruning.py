@@ -88,9 +88,9 @@ def opened(lake: Lake, monkeypatch: pytest.MonkeyPatch, **how: Any) -> list[str]
     paths: list[str] = []
     real = pd.read_parquet
 
-    def watched(path: str, **given: Any) -> pd.DataFrame:
-        paths.append(path)
-        return real(path, **given)
+    def watched(some: list[str], **given: Any) -> pd.DataFrame:
+        paths.extend(some)
+        return real(some, **given)
 
     monkeypatch.setattr(pd, "read_parquet", watched)
     lake.read("orders", **how).compute(scheduler="sync")

@@ -1,0 +1,155 @@
+"""The events of a frame as arrays: who, when, and what else is known of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from gpu_pipeline.backend import Array, Backend, Frame, Series
+from gpu_pipeline.errors import PipelineError
+
+__all__ = ["COUNTED", "Columns", "Events", "Labels"]
+
+# What a session counts, by the event type of contract clickstream.
+COUNTED = {"views": "view", "carts": "cart", "checkouts": "checkout", "purchases": "purchase"}
+_ENTRY = ("channel", "device")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Which columns of a frame say what; `kept` ones come along from a session's first event."""
+
+    customer: str = "customer_key"
+    time: str = "occurred_at"
+    event: str | None = None
+    product: str | None = None
+    entry: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, names: list[str], *, customer: str, time: str, event: str | None) -> Self:
+        """Those that were named; with events also product_id, channel and device where there.
+
+        Raises:
+            PipelineError: the frame has not all that were named.
+        """
+        missing = [name for name in (customer, time, event) if name and name not in names]
+        if missing:
+            message = f"No column {', '.join(missing)} among the events' {', '.join(names)}."
+            raise PipelineError(message)
+        if event is None:
+            return cls(customer=customer, time=time)
+        return cls(
+            customer=customer,
+            time=time,
+            event=event,
+            product="product_id" if "product_id" in names else None,
+            entry=tuple(name for name in _ENTRY if name in names),
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """All of them."""
+        named = (self.customer, self.time, self.event, self.product, *self.entry, *self.kept)
+        return list(dict.fromkeys(name for name in named if name is not None))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A column of texts as codes into `texts`, which are sorted; a null has the last code."""
+
+    codes: Array
+    texts: Series
+
+    @classmethod
+    def of(cls, values: Series, backend: Backend) -> Self:
+        """The texts of a column."""
+        xp = backend.xp
+        codes, unique = values.factorize()
+        count = len(unique)
+        order = xp.asarray(unique.argsort())
+        rank = xp.full(count + 1, count, dtype=xp.int64)
+        rank[order] = xp.arange(count)
+        # A null has the code -1: the place at the end.
+        return cls(rank[xp.asarray(codes)], backend.frames.Series(unique.take(order)))
+
+    def text(self, codes: Array) -> Series:
+        """The texts of these codes; null where there was none."""
+        return self.texts.reindex(codes).reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Events:
+    """One entry a row of the frame: `customer` as int64 codes, `time` in microseconds."""
+
+    customer: Array
+    time: Array
+    kinds: Mapping[str, Array]
+    product: Labels | None
+    entry: Mapping[str, Labels]
+
+    @classmethod
+    def of(cls, frame: Frame, columns: Columns, backend: Backend) -> Self:
+        """The rows of the frame.
+
+        Raises:
+            PipelineError: a row has no customer or no time, or they are of a type that is none.
+        """
+        kinds = {}
+        if columns.event is not None:
+            said = Labels.of(frame[columns.event], backend)
+            known = backend.to_pandas(said.texts.to_frame("text"))["text"].tolist()
+            for name, kind in COUNTED.items():
+                code = known.index(kind) if kind in known else -1
+                kinds[name] = said.codes == code
+        product = None if columns.product is None else frame[columns.product]
+        return cls(
+            customer=_customers(frame[columns.customer], columns.customer, backend),
+            time=_microseconds(frame[columns.time], columns.time, backend),
+            kinds=kinds,
+            product=None if product is None else Labels.of(product, backend),
+            entry={name: Labels.of(frame[name], backend) for name in columns.entry},
+        )
+
+
+def _customers(values: Series, name: str, backend: Backend) -> Array:
+    """Whole numbers as they are, texts as their places among the sorted ones."""
+    _refuse_missing(values, name, "customer")
+    if values.dtype.kind in "iu":
+        numbers: Array = values.astype("int64").values
+        return numbers
+    if values.dtype.kind == "O" or str(values.dtype) in ("str", "string"):
+        return Labels.of(values, backend).codes
+    message = f"Column {name!r} is {values.dtype}: a customer is a whole number or a text."
+    raise PipelineError(message)
+
+
+def _microseconds(values: Series, name: str, backend: Backend) -> Array:
+    if values.dtype.kind in "iufb":
+        message = (
+            f"Column {name!r} is {values.dtype}: times are timestamps or ISO 8601 texts. Unix "
+            f"times become timestamps with pandas.to_datetime({name}, unit='s')."
+        )
+        raise PipelineError(message)
+    if getattr(values.dtype, "tz", None) is not None:
+        values = values.dt.tz_convert("UTC").dt.tz_localize(None)
+    times = backend.to_times(values)
+    _refuse_missing(times, name, "time")
+    numbers: Array = times.astype("int64").values
+    return numbers
+
+
+def _refuse_missing(values: Series, name: str, what: str) -> None:
+    missing = int(values.isna().sum())
+    if missing:
+        message = (
+            f"{missing:,} of {len(values):,} events have no {what} in column {name!r}: leave "
+            "them out or mend them first, they belong to no session."
+        )
+        raise PipelineError(message)
+
+
+def times_of(microseconds: Array, backend: Backend) -> Series:
+    """Times as a column."""
+    return backend.frames.Series(microseconds).astype(np.dtype("datetime64[us]"))

@@ -1,0 +1,72 @@
+"""Sessions that no person made, each with the reason.
+
+A machine shows itself within a session: by pauses that repeat, by a pace no hand keeps, by pages
+without end and no cart, or by never resting. So the verdict needs no other session, and does not
+change when more of them come.
+"""
+
+from types import ModuleType
+from typing import NamedTuple
+
+from gpu_pipeline.backend import Array
+from gpu_pipeline.kernels import rows_of_runs, segment_sums
+from gpu_pipeline.sessions.rule import SessionRule
+
+__all__ = ["REASONS", "Counts", "machine_reasons"]
+
+# By code, from 1 on; where several hold the first is given.
+REASONS = ("fixed_pauses", "too_fast", "pages_without_cart", "never_rests")
+_FAST_EVENTS = 60
+# Two pauses are the same when they differ by less than a twentieth.
+_PART = 20
+
+
+class Counts(NamedTuple):
+    """What is known of each session, one entry a session."""
+
+    events: Array
+    views: Array
+    wanted: Array  # carts, checkouts and purchases
+    microseconds: Array  # from the first event to the last
+
+
+def machine_reasons(
+    time: Array, starts: Array, counts: Counts, rule: SessionRule, xp: ModuleType
+) -> Array:
+    """For each session 0 where a person made it, else 1 + the place of its reason in REASONS.
+
+    `time` are microseconds of the rows in order, `starts` where the sessions begin. Pauses of
+    nothing say nothing: coarse clocks make them.
+    """
+    long = (counts.wanted == 0) & (counts.events >= rule.machine_events)
+    verdicts = (
+        _pauses_repeat(time, starts, counts.events, long, rule, xp),
+        long
+        & (counts.events >= _FAST_EVENTS)
+        & (counts.microseconds > 0)
+        & (counts.microseconds < counts.events * int(rule.fastest_seconds * 1e6)),
+        long & (counts.views > rule.most_views_without_cart),
+        (counts.events >= rule.most_events)
+        | (counts.microseconds > rule.longest_microseconds - rule.gap_microseconds),
+    )
+    reasons = xp.zeros(len(starts), dtype=xp.int64)
+    for code in range(len(verdicts), 0, -1):
+        reasons = xp.where(verdicts[code - 1], code, reasons)
+    return reasons
+
+
+def _pauses_repeat(
+    time: Array, starts: Array, events: Array, asked: Array, rule: SessionRule, xp: ModuleType
+) -> Array:
+    found = xp.zeros(len(starts), dtype=bool)
+    places = xp.flatnonzero(asked & (events > 2))
+    if not len(places):
+        return found
+    # From the third event on there is a pause with one before it.
+    lengths = events[places] - 2
+    rows = rows_of_runs(starts[places] + 2, lengths, xp)
+    pause, before = time[rows] - time[rows - 1], time[rows - 1] - time[rows - 2]
+    repeats = (pause > 0) & (xp.abs(pause - before) * _PART <= pause)
+    count = segment_sums(repeats.astype("int64"), xp.cumsum(lengths) - lengths, xp)
+    found[places] = count >= rule.regular_share * lengths
+    return found

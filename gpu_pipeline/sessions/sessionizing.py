@@ -1,0 +1,219 @@
+"""Sessions of any frame of events."""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, overload
+
+from gpu_pipeline.backend import Array, Backend, Frame
+from gpu_pipeline.kernels import mixed_hash, order_of, run_starts, segment_sums, text_hash
+from gpu_pipeline.sessions.cutting import session_starts, stops_of
+from gpu_pipeline.sessions.events import Columns, Events, Labels, times_of
+from gpu_pipeline.sessions.machines import REASONS, Counts, machine_reasons
+from gpu_pipeline.sessions.ordering import in_order, pieces
+from gpu_pipeline.sessions.rule import SessionRule
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+
+__all__ = ["sessionize", "sessions_of"]
+
+
+@overload
+def sessionize(
+    frame: "dd.DataFrame",
+    *,
+    customer: str = ...,
+    time: str = ...,
+    event: str | None = ...,
+    gap: str | timedelta = ...,
+) -> "dd.DataFrame": ...
+@overload
+def sessionize(
+    frame: Frame,
+    *,
+    customer: str = ...,
+    time: str = ...,
+    event: str | None = ...,
+    gap: str | timedelta = ...,
+) -> Frame: ...
+def sessionize(
+    frame: "Frame | dd.DataFrame",
+    *,
+    customer: str = "customer_key",
+    time: str = "occurred_at",
+    event: str | None = None,
+    gap: str | timedelta = "30min",
+) -> "Frame | dd.DataFrame":
+    """One row a session, of a pandas, cuDF or Dask frame with one row an event, in any order.
+
+    Columns: the customer (whole numbers or text), started_at, ended_at (UTC, without zone),
+    events, session_id. With `event`, the column of event types (those of contract clickstream),
+    also views, carts, checkouts and purchases, bounced (one event), `excluded_for` (why no
+    person made it, null where one did), and where the frame has product_id, channel and device:
+    the different products, and the channel and device of the first event (of several at that
+    moment, the first in the alphabet).
+
+    A session ends with a pause longer than `gap`, and at the caps of `SessionRule`. Sessions
+    come in order of customer and start; of a Dask frame in each partition, with its events
+    brought together by customer, which is its only shuffle.
+
+    Raises:
+        PipelineError: a column is not there, an event has no customer or time, or they are of a
+            type that is none; the gap is no length of time.
+
+    >>> import pandas as pd
+    >>> times = pd.to_datetime(["2026-05-01 09:00", "2026-05-01 09:20", "2026-05-01 11:00"])
+    >>> events = pd.DataFrame({"customer_key": [7, 7, 7], "occurred_at": times})
+    >>> sessionize(events)["events"].tolist()
+    [2, 1]
+    """
+    rule = SessionRule.of(gap)
+    columns = Columns.of(list(frame.columns), customer=customer, time=time, event=event)
+    if hasattr(frame, "map_partitions"):
+        return _of_dask(frame, columns, rule)
+    return sessions_of(frame, columns, rule, Backend.of(frame))
+
+
+def _of_dask(frame: "dd.DataFrame", columns: Columns, rule: SessionRule) -> "dd.DataFrame":
+    events = frame[columns.names]
+    if events.npartitions > 1:
+        events = events.shuffle(on=[columns.customer])
+    # Partitions are worked on side by side already.
+    meta = sessions_of(frame._meta[columns.names], columns, rule, Backend.of(frame._meta))
+    found: dd.DataFrame = events.map_partitions(_of_partition, columns, rule, meta=meta)
+    return found
+
+
+def _of_partition(frame: Frame, columns: Columns, rule: SessionRule) -> Frame:
+    return sessions_of(frame, columns, rule, Backend.of(frame), threads=1)
+
+
+def sessions_of(
+    frame: Frame,
+    columns: Columns,
+    rule: SessionRule,
+    backend: Backend,
+    *,
+    threads: int | None = None,
+) -> Frame:
+    """The sessions of whole customers, in order of customer and start; raises as `sessionize`.
+
+    On `threads` of this process, by default one a core.
+    """
+    xp = backend.xp
+    events = Events.of(frame, columns, backend)
+    rows = pieces(events.customer, events.time, backend)
+    cut = partial(_sessions_of_piece, events=events, rule=rule, backend=backend)
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        found = list(pool.map(cut, rows or [slice(0, 0)]))
+    whole = {name: xp.concatenate([piece[name] for piece in found]) for name in found[0]}
+    # Pieces hold customers in order: a stable sort has only to merge them.
+    order = order_of([events.customer[whole["row"]]], xp)
+    whole = {name: values[order] for name, values in whole.items()}
+    return _table(frame, events, whole, columns, backend)
+
+
+def _sessions_of_piece(
+    rows: slice | Array, events: Events, rule: SessionRule, backend: Backend
+) -> Mapping[str, Array]:
+    """One entry a session: the row of its first event, its numbers, the codes of its texts."""
+    xp = backend.xp
+    customer, time = events.customer[rows], events.time[rows]
+    if isinstance(rows, slice):
+        places = xp.arange(rows.start, rows.stop)
+    else:
+        order = in_order(customer, time, backend)
+        places, customer, time = rows[order], customer[order], time[order]
+        rows = places
+    starts = session_starts(customer, time, rule, xp)
+    stops = stops_of(starts, len(time), xp)
+    found = {
+        "row": places[starts],
+        "started_at": time[starts],
+        "ended_at": time[stops - 1],
+        "events": stops - starts,
+    }
+    if not events.kinds:
+        return found
+    for name, is_kind in events.kinds.items():
+        found[name] = segment_sums(is_kind[rows].astype("int64"), starts, xp)
+    found["bounced"] = found["events"] == 1
+    session = xp.repeat(xp.arange(len(starts)), stops - starts)
+    if events.product is not None:
+        codes, known = events.product.codes[rows], len(events.product.texts)
+        found["products"] = _different(session, codes, known, len(starts), backend)
+    is_entry = time == found["started_at"][session]
+    for name, labels in events.entry.items():
+        found[name] = _first(session[is_entry], labels.codes[rows][is_entry], backend)
+    counts = Counts(
+        events=found["events"],
+        views=found["views"],
+        wanted=found["carts"] + found["checkouts"] + found["purchases"],
+        microseconds=found["ended_at"] - found["started_at"],
+    )
+    found["excluded_for"] = machine_reasons(time, starts, counts, rule, xp)
+    return found
+
+
+def _different(
+    session: Array, codes: Array, known: int, sessions: int, backend: Backend
+) -> Array:
+    """How many different codes each session has, those of nulls (`known`) left out."""
+    xp = backend.xp
+    there = codes < known
+    pairs = backend.frames.Series(session[there] * known + codes[there]).drop_duplicates()
+    counts: Array = xp.bincount(pairs.values // max(known, 1), minlength=sessions)
+    return counts.astype("int64")
+
+
+def _first(session: Array, codes: Array, backend: Backend) -> Array:
+    """The least code of each session; every session has one, and they come in order."""
+    order = order_of([session, codes], backend.xp)
+    session, codes = session[order], codes[order]
+    return codes[run_starts([session], backend.xp)]
+
+
+def _table(
+    frame: Frame,
+    events: Events,
+    found: Mapping[str, Array],
+    columns: Columns,
+    backend: Backend,
+) -> Frame:
+    first = found["row"]
+    table = {
+        columns.customer: frame[columns.customer].take(first).reset_index(drop=True),
+        "started_at": times_of(found["started_at"], backend),
+        "ended_at": times_of(found["ended_at"], backend),
+        "events": found["events"],
+        "session_id": _session_ids(frame, found, columns, backend),
+    }
+    for name in columns.kept:
+        table[name] = frame[name].take(first).reset_index(drop=True)
+    for name, values in found.items():
+        if name == "excluded_for":
+            table[name] = Labels(values, _reasons(backend)).text(values - 1)
+        elif name in events.entry:
+            table[name] = events.entry[name].text(values)
+        elif name not in ("row", *table):
+            table[name] = values
+    return backend.frames.DataFrame(table)
+
+
+def _reasons(backend: Backend) -> "Frame":
+    return backend.frames.Series(list(REASONS), dtype="str")
+
+
+def _session_ids(
+    frame: Frame, found: Mapping[str, Array], columns: Columns, backend: Backend
+) -> Array:
+    """A hash of customer and start: the same for the same session, wherever it is made."""
+    values = frame[columns.customer].take(found["row"])
+    if values.dtype.kind in "iu":
+        who = values.astype("int64").values
+    else:
+        who = text_hash(*backend.utf8(values), backend.xp)
+    return mixed_hash([who, found["started_at"]], backend.xp)

@@ -1,0 +1,340 @@
+"""Sessions against plain SQL and a slow twin, bit by bit against at once, and on real visits."""
+
+import random
+from collections import defaultdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dask.dataframe as dd
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from frames import assert_frames_equal
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from real_data import real_data
+
+from gpu_pipeline.backend import Backend
+from gpu_pipeline.errors import PipelineError
+from gpu_pipeline.sessions import (
+    Columns,
+    OpenSessions,
+    SessionRule,
+    advance,
+    rebuild,
+    sessionize,
+    sessions_of,
+)
+
+CPU = Backend.choose("cpu")
+ORACLE = (Path(__file__).parent / "oracle" / "sessions.sql").read_text()
+START = np.datetime64("2026-03-01T09:00", "us")
+COLUMNS = Columns(event="event_type", product="product_id", entry=("channel", "device"))
+TIGHT = SessionRule(gap=timedelta(minutes=3), longest=timedelta(minutes=7), most_events=4)
+KINDS = ("view", "search", "cart", "remove", "checkout", "purchase")
+Row = tuple[Any, int, str, str | None, str | None, str | None]
+
+
+def frame_of(rows: list[Row]) -> pd.DataFrame:
+    """Rows of (customer, minutes, event type, product, channel, device) as events."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
+    return pd.DataFrame(
+        {
+            "customer_key": pd.Series(columns[0], dtype=None if rows else "int64"),
+            "occurred_at": START + np.array(columns[1], "int64").astype("m8[m]"),
+            **{
+                name: pd.Series(values, dtype="str")
+                for name, values in zip(COLUMNS.names[2:], columns[2:], strict=True)
+            },
+        }
+    )
+
+
+def drawn(customers: st.SearchStrategy[Any]) -> st.SearchStrategy[pd.DataFrame]:
+    row = st.tuples(
+        customers,
+        st.integers(0, 40),
+        st.sampled_from(KINDS),
+        st.sampled_from(["p1", "p2", "p3", None]),
+        st.sampled_from(["email", "direct", None]),
+        st.sampled_from(["mobile", None]),
+    )
+    return st.lists(row, max_size=40).map(frame_of)
+
+
+NUMBERS = st.sampled_from([-(2**63), -1, 0, 7, 2**63 - 1])
+TEXTS = st.sampled_from(["V1", "ann", "Ünal", ""])
+
+
+def by_sql(frame: pd.DataFrame, rule: SessionRule) -> pd.DataFrame:
+    """The sessions as the oracle finds them."""
+    given = {
+        "gap": rule.gap_microseconds,
+        "longest": rule.longest_microseconds,
+        "most_events": rule.most_events,
+    }
+    with duckdb.connect() as connection:
+        connection.register("events", frame)
+        found = connection.execute(ORACLE, given).df()
+    return found
+
+
+def fast(frame: pd.DataFrame, rule: SessionRule, columns: Columns = COLUMNS) -> pd.DataFrame:
+    return sessions_of(frame, columns, rule, CPU)
+
+
+def ordered(sessions: pd.DataFrame) -> pd.DataFrame:
+    return sessions.sort_values(["customer_key", "started_at"], ignore_index=True)
+
+
+@settings(deadline=None, max_examples=60)
+@given(drawn(NUMBERS), st.sampled_from([TIGHT, SessionRule()]))
+def test_sessions_are_those_of_plain_sql(frame: pd.DataFrame, rule: SessionRule) -> None:
+    found = fast(frame, rule)
+    wanted = by_sql(frame, rule).astype(found.drop(columns=["session_id", "excluded_for"]).dtypes)
+    assert_frames_equal(found[list(wanted.columns)], wanted)
+
+
+def slow_sessions(events: list[tuple[Any, int]], rule: SessionRule) -> list[tuple[Any, int, int]]:
+    """(customer, start, events) moment by moment, each in the session that is open or the next."""
+    by_customer: dict[Any, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for customer, time in events:
+        by_customer[customer][time] += 1
+    made = []
+    for customer in sorted(by_customer):
+        start = last = count = None
+        for time, more in sorted(by_customer[customer].items()):
+            if (
+                start is None
+                or time - last > rule.gap_microseconds
+                or time - start > rule.longest_microseconds
+                or count + more > rule.most_events
+            ):
+                start, count = time, 0
+                made.append([customer, start, 0])
+            last, count = time, count + more
+            made[-1][2] = count
+    return [tuple(one) for one in made]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    drawn(NUMBERS),
+    st.integers(1, 5),
+    st.integers(0, 20),
+    st.integers(1, 6),
+)
+def test_sessions_are_those_of_a_walk_from_moment_to_moment(
+    frame: pd.DataFrame, gap: int, longer: int, most: int
+) -> None:
+    rule = SessionRule(
+        gap=timedelta(minutes=gap), longest=timedelta(minutes=gap + longer), most_events=most
+    )
+    found = fast(frame, rule)
+    times = frame["occurred_at"].astype("int64")
+    wanted = slow_sessions(list(zip(frame["customer_key"], times, strict=True)), rule)
+    starts = found["started_at"].astype("int64")
+    assert list(zip(found["customer_key"], starts, found["events"], strict=True)) == wanted
+
+
+@settings(deadline=None, max_examples=40)
+@given(drawn(NUMBERS) | drawn(TEXTS), st.randoms(use_true_random=False))
+def test_the_order_in_which_events_arrive_changes_nothing(frame: pd.DataFrame, rng: Any) -> None:
+    places = list(range(len(frame)))
+    rng.shuffle(places)
+    shuffled = frame.iloc[places].reset_index(drop=True)
+    assert_frames_equal(fast(shuffled, TIGHT), fast(frame, TIGHT))
+
+
+@settings(deadline=None, max_examples=40)
+@given(drawn(NUMBERS), st.integers(1, 4))
+def test_neither_pieces_nor_threads_change_a_thing(frame: pd.DataFrame, rows: int) -> None:
+    class Small(Backend):
+        """A device that takes few rows at once."""
+
+        @property
+        def rows_at_once(self) -> int:
+            return rows
+
+    small = Small("cpu", "cpu: small")
+    wanted = fast(frame, TIGHT)
+    in_order = frame.sort_values(["customer_key", "occurred_at"], ignore_index=True)
+    for events in (frame, in_order):
+        for threads in (1, 3):
+            found = sessions_of(events, COLUMNS, TIGHT, small, threads=threads)
+            assert_frames_equal(found, wanted)
+
+
+@settings(deadline=None, max_examples=15)
+@given(drawn(NUMBERS) | drawn(TEXTS), st.integers(1, 4))
+def test_a_dask_frame_gives_the_same_sessions(frame: pd.DataFrame, partitions: int) -> None:
+    with CPU.cluster():
+        lazy = dd.from_pandas(frame, npartitions=partitions, sort=False)
+        found = sessionize(lazy, event="event_type", gap="3min")
+        assert isinstance(found, dd.DataFrame)
+        wanted = sessionize(frame, event="event_type", gap="3min")
+        assert found._meta.dtypes.to_dict() == wanted.dtypes.to_dict()
+        assert_frames_equal(ordered(found.compute()), wanted)
+
+
+def test_without_events_there_are_four_columns_and_the_id() -> None:
+    names = ["customer_key", "started_at", "ended_at", "events", "session_id"]
+    assert list(sessionize(frame_of([(1, 0, "view", None, None, None)])).columns) == names
+    assert list(sessionize(frame_of([])).columns) == names
+
+
+def test_the_customers_column_keeps_its_name_and_its_type() -> None:
+    events = pd.DataFrame(
+        {"who": np.array([3, 1, 3], "uint8"), "when": ["2026-03-01", "2026-03-02", "2026-03-03"]}
+    )
+    found = sessionize(events, customer="who", time="when")
+    assert found["who"].dtype == "uint8"
+    assert found["who"].tolist() == [1, 3, 3]
+
+
+def test_a_pause_of_just_the_gap_ends_nothing() -> None:
+    events = frame_of([(1, minutes, "view", None, None, None) for minutes in (0, 30, 61)])
+    assert sessionize(events)["events"].tolist() == [2, 1]
+    assert sessionize(events, gap="31m")["events"].tolist() == [3]
+
+
+def test_times_of_a_zone_count_in_utc() -> None:
+    times = pd.to_datetime(["2026-03-01 01:30+01:00", "2026-03-01 00:45+00:00"], utc=True)
+    events = pd.DataFrame({"customer_key": [1, 1], "occurred_at": times.tz_convert("Asia/Tokyo")})
+    (found,) = sessionize(events).to_dict("records")
+    assert found["events"] == 2
+    assert found["started_at"] == pd.Timestamp("2026-03-01 00:30")
+
+
+@pytest.mark.parametrize("gap", ["30", "soon", "0min", "min", "3 fortnights"])
+def test_a_gap_that_is_no_length_of_time_is_named(gap: str) -> None:
+    with pytest.raises(PipelineError, match="gap"):
+        sessionize(frame_of([]), gap=gap)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"customer_key": [1.0, None]}, "1 of 2 events have no customer"),
+        ({"customer_key": [1.5, 2.5]}, "a whole number or a text"),
+        ({"occurred_at": [1, 2]}, "Unix times become timestamps"),
+        ({"occurred_at": ["2026-03-01", "noon"]}, "1 of 2 events have no time"),
+    ],
+)
+def test_events_that_belong_nowhere_are_named(changes: dict[str, Any], said: str) -> None:
+    events = frame_of([(1, 0, "view", None, None, None), (2, 1, "view", None, None, None)])
+    with pytest.raises(PipelineError, match=said):
+        sessionize(events.assign(**changes))
+
+
+def test_a_column_that_is_not_there_is_named() -> None:
+    with pytest.raises(PipelineError, match="No column shopper among"):
+        sessionize(frame_of([]), customer="shopper")
+
+
+def test_no_session_is_over_its_caps() -> None:
+    rng = np.random.default_rng(3)
+    minutes = np.cumsum(rng.integers(0, 3, 5_000))
+    events = frame_of([(1, int(m), "view", None, None, None) for m in minutes])
+    rule = SessionRule(gap=timedelta(minutes=5), longest=timedelta(minutes=90), most_events=50)
+    found = fast(events, rule)
+    assert found["events"].max() == 50
+    assert (found["ended_at"] - found["started_at"]).max() <= timedelta(minutes=90)
+    assert found["events"].sum() == 5_000
+    assert found["session_id"].is_unique
+
+
+def test_the_id_is_that_of_customer_and_start_whatever_came_with_it() -> None:
+    events = frame_of([(k, 9 * m, "view", None, None, None) for k in (1, 2) for m in range(9)])
+    whole, first = fast(events, TIGHT), fast(events[events["customer_key"] == 1], TIGHT)
+    assert whole["session_id"].is_unique
+    assert (whole["session_id"] >= 0).all()
+    assert_frames_equal(whole.head(len(first))["session_id"], first["session_id"])
+
+
+@settings(deadline=None, max_examples=40)
+@given(drawn(NUMBERS), st.lists(st.integers(0, 40), max_size=5).map(sorted))
+@example(frame_of([(0, 0, "view", None, None, None)] * 6), [0])
+def test_bit_by_bit_sessions_are_those_of_all_events_at_once(
+    frame: pd.DataFrame, cuts: list[int]
+) -> None:
+    state = OpenSessions.none_of(frame, COLUMNS, TIGHT)
+    closed = []
+    minute = ((frame["occurred_at"] - START) // timedelta(minutes=1)).astype("int64")
+    for low, high in zip([-1, *cuts], [*cuts, 99], strict=True):
+        done, state, late, lost = advance(state, frame[(minute > low) & (minute <= high)])
+        closed.append(done)
+        assert not len(late)
+        assert not lost
+    found = ordered(pd.concat([*closed, state.open_sessions()], ignore_index=True))
+    assert_frames_equal(found, fast(frame, TIGHT))
+
+
+@settings(deadline=None, max_examples=40)
+@given(drawn(NUMBERS), drawn(NUMBERS))
+def test_late_events_are_in_place_after_their_customers_were_rebuilt(
+    frame: pd.DataFrame, more: pd.DataFrame
+) -> None:
+    first = advance(OpenSessions.none_of(frame, COLUMNS, TIGHT), frame)
+    second = advance(first.state, more)
+    everything = pd.concat([frame, more], ignore_index=True)
+    touched = everything[everything["customer_key"].isin(second.late["customer_key"])]
+    again, state = rebuild(second.state, touched)
+    before = pd.concat([first.closed, second.closed])
+    kept = before[~before["customer_key"].isin(touched["customer_key"])]
+    found = pd.concat([kept, again, state.open_sessions()], ignore_index=True)
+    assert_frames_equal(ordered(found), fast(everything, TIGHT))
+
+
+def test_only_what_comes_after_its_session_has_closed_is_late_and_beyond_the_horizon_lost() -> None:
+    events = frame_of([(k, m, "view", None, None, None) for k, m in [(1, 0), (2, 500), (3, 501)]])
+    state = OpenSessions.none_of(events, COLUMNS, TIGHT, horizon=timedelta(minutes=450))
+    closed, state, *_ = advance(state, events)
+    assert closed["customer_key"].tolist() == [1]
+    more = frame_of([(k, m, "view", None, None, None) for k, m in [(2, 500), (1, 60), (1, 50)]])
+    found = advance(state, more)
+    assert found.state.open_sessions()["events"].tolist() == [2, 1]
+    assert found.late["customer_key"].tolist() == [1]
+    assert found.beyond_horizon == 1
+
+
+def visits(rng: random.Random, pauses: list[int], kind: str = "view") -> pd.DataFrame:
+    seconds = np.cumsum([0, *pauses]).astype("m8[s]")
+    rng.shuffle(pauses)
+    return pd.DataFrame(
+        {"customer_key": 1, "occurred_at": START + seconds, "event_type": kind}
+    )
+
+
+@pytest.mark.parametrize(
+    ("pauses", "kind", "reason"),
+    [
+        ([3] * 40, "view", "fixed_pauses"),
+        ([3] * 40, "cart", None),
+        ([0] * 40, "view", None),
+        ([0, 0, 1] * 40, "view", "too_fast"),
+        ([3, 9, 30] * 200, "view", "pages_without_cart"),
+        ([900, 1500] * 37, "purchase", "never_rests"),
+        ([3, 9, 30] * 20, "view", None),
+        ([3] * 8, "view", None),
+    ],
+)
+def test_a_machine_is_told_by_its_pauses_pace_pages_or_restlessness(
+    pauses: list[int], kind: str, reason: str | None
+) -> None:
+    found = sessionize(visits(random.Random(1), pauses, kind), event="event_type")
+    said = found["excluded_for"].iloc[0]
+    assert (None if pd.isna(said) else said) == reason
+
+
+def test_a_session_of_the_real_shop_is_nearly_always_one_of_ours() -> None:
+    events = pd.read_parquet(real_data("clickstream/rees46_2019oct_head.parquet"))
+    found = sessionize(events, customer="user_id", time="event_time", event="event_type")
+    theirs = events.groupby("user_session", sort=True).agg(
+        user_id=("user_id", "first"), started_at=("event_time", "min"), events=("user_id", "size")
+    )
+    same = found.merge(theirs, on=["user_id", "started_at", "events"])
+    print(f"{len(found):,} sessions, {len(theirs):,} of theirs, {len(same):,} the same")
+    assert len(same) > 0.9 * len(theirs)

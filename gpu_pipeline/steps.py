@@ -176,29 +176,42 @@ def _text_sentiment(work: Work) -> None:
     overwrite = work.forced or work.lake.note("text_sentiment").get("scorer") != scorer
     model: SentimentModel | None = None
     parts, scored = [], 0
-    for source in TEXT_SOURCES:
-        if not work.has(source):
+    for bucket in range(work.lake.buckets):
+        unscored = _unscored(work, bucket, everything=overwrite)
+        if not unscored:
             continue
-        for bucket in range(work.lake.buckets):
-            texts = _unscored(work, source, bucket, everything=overwrite)
-            if not len(texts):
-                continue
-            model = model or SentimentModel.load(work.config.text_model)
-            rows = work.lake.backend.from_pandas(_scored(texts, source, model))
-            parts += work.writer.write(rows, contract("text_sentiment"))
-            scored += len(texts)
+        model = model or SentimentModel.load(work.config.text_model)
+        rows = pd.concat([_scored(texts, source, model) for source, texts in unscored.items()])
+        # One write for all sources: a file a month, not one a source.
+        parts += work.writer.write(
+            work.lake.backend.from_pandas(rows.reset_index(drop=True)), contract("text_sentiment")
+        )
+        scored += len(rows)
     work.facts.update(model_version=version, scored=scored, scorer=scorer)
     work.commit("text_sentiment", parts, overwrite=overwrite)
 
 
-def _unscored(work: Work, source: str, bucket: int, *, everything: bool) -> pd.DataFrame:
+def _unscored(work: Work, bucket: int, *, everything: bool) -> dict[str, pd.DataFrame]:
+    """The bucket's texts that have no score yet, by source; none of a source that has none."""
+    found = {name: _texts(work, name, bucket) for name in TEXT_SOURCES if work.has(name)}
+    if not everything and work.has("text_sentiment"):
+        columns = ["source", "text_id"]
+        done = work.lake.read_bucket("text_sentiment", bucket, columns=columns)
+        done = work.lake.backend.to_pandas(done)
+        for source, texts in found.items():
+            ids = done.loc[done["source"] == source, "text_id"]
+            found[source] = texts[~texts[contract(source).key[0]].isin(ids)]
+    return {source: texts for source, texts in found.items() if len(texts)}
+
+
+def _texts(work: Work, source: str, bucket: int) -> pd.DataFrame:
     found = contract(source)
-    by_then = (found.event_time or "", "<=", np.datetime64(work.as_of, "us"))
-    frame = work.lake.backend.to_pandas(work.lake.read_bucket(source, bucket, [by_then]))
-    if everything or not work.has("text_sentiment"):
-        return frame
-    done = work.lake.read_bucket("text_sentiment", bucket, [("source", "==", source)])
-    return frame[~frame[found.key[0]].isin(work.lake.backend.to_host(done["text_id"]))]
+    time = found.event_time or ""
+    by_then = (time, "<=", np.datetime64(work.as_of, "us"))
+    columns = [found.key[0], "customer_key", "key_kind", time, "product_id", "text"]
+    return work.lake.backend.to_pandas(
+        work.lake.read_bucket(source, bucket, [by_then], columns=columns)
+    )
 
 
 def _scored(texts: pd.DataFrame, source: str, model: SentimentModel) -> pd.DataFrame:

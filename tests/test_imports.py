@@ -26,7 +26,10 @@ LAYERS = (
     ("store", "orders"),
     ("quality", "lineage", "charts", "exchange"),
     ("ingest", "sessions", "funnels", "features", "synthetic"),
-    ("segmentation", "customer_value", "forecasting", "inventory", "trends", "publish", "scoring"),
+    (
+        *("segmentation", "customer_value", "forecasting", "inventory", "trends", "publish"),
+        *("scoring", "session_files"),
+    ),
     ("streaming", "report"),
     ("governance", "doctor"),
     ("pipeline",),

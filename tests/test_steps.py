@@ -154,6 +154,13 @@ def test_texts_have_the_scores_of_the_model(finished: Lake, config: Config) -> N
     assert pd.isna(found.loc[("social", "social1"), "product_id"])
 
 
+def test_the_texts_of_all_sources_lie_together(finished: Lake) -> None:
+    files = finished.files("text_sentiment")
+    places = set(zip(files.buckets.tolist(), files.months.tolist(), strict=True))
+    assert len(files) == len(places)
+    assert len(files) < len(TEXTS)
+
+
 def test_only_new_texts_are_scored(finished: Lake, config: Config, tmp_path: Path) -> None:
     lake = copied(finished, tmp_path / "lake")
     before, files = rows(lake, "text_sentiment"), _files(lake, "text_sentiment")

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
+from clickstream.rules import Counts
 from gpu_pipeline import Lake
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.ingest import LoadOptions, ingest
-
-from clickstream.rules import Counts
 
 
 def load(source: Path, folder: Path, memory_bytes: str = "") -> Counts:

@@ -7,7 +7,16 @@ import sys
 
 import typer
 
-from gpu_pipeline.cli import governing, looking, quality, running, serving, texts, upkeep
+from gpu_pipeline.cli import (
+    governing,
+    looking,
+    quality,
+    running,
+    serving,
+    sessionizing,
+    texts,
+    upkeep,
+)
 from gpu_pipeline.errors import PipelineError
 from nlp import ModelError
 
@@ -33,6 +42,7 @@ for command in (
     governing.rotate_key,
     texts.score,
     texts.train,
+    sessionizing.sessionize,
     serving.serve,
 ):
     app.command()(command)

@@ -324,7 +324,7 @@ def _rejected(
         return backend.empty(typing.contract.rejected())
     host = backend.to_pandas(typed[["line", "customer_key", "key_kind"]]).reset_index(drop=True)
     host = host.assign(
-        reasons=_reasons(len(host), faults, backend), row_values=_evidence(raw, typing)
+        reasons=_reasons(len(host), faults, backend), row_values=_evidence(raw, typed, typing)
     )
     host = _with_broken(host, broken, typing.key).assign(file_no=file_no)
     return backend.from_pandas(_with_somebody(host, typing.key))
@@ -339,7 +339,7 @@ def _reasons(rows: int, faults: Faults, backend: Backend) -> list[str]:
     return ["; ".join(reasons) for reasons in found]
 
 
-def _evidence(raw: Frame, typing: Typing) -> list[str]:
+def _evidence(raw: Frame, typed: Frame, typing: Typing) -> list[str]:
     """Rejected rows as JSON: people as pseudonyms, identifiers in any text redacted."""
     contract, backend = typing.contract, typing.backend
     kinds = {way.of: way.kind for column in contract.columns for way in column.pseudonyms}
@@ -350,7 +350,11 @@ def _evidence(raw: Frame, typing: Typing) -> list[str]:
             keys = tokens(texts, key=typing.key, kind=kinds[name], backend=backend)
             shown = [as_hex(key) for key in backend.to_host(keys).tolist()]
         else:
-            clean = redacted(texts, backend=backend)
+            # All digits and dashes, times would be looked at one by one; one that was read is one.
+            is_time = name in contract.names and contract[name].type == "timestamp"
+            doubtful = texts.where(typed[name].isna(), None) if is_time else texts
+            clean = redacted(doubtful, backend=backend)
+            clean = clean.where(doubtful.notna(), texts) if is_time else clean
             shown = backend.to_pandas(clean.to_frame("text"))["text"].tolist()
         absent = backend.to_host(texts.isna()).tolist()
         said[name] = [None if no else one for one, no in zip(shown, absent, strict=True)]

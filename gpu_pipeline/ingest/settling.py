@@ -178,9 +178,7 @@ def _unique(load: Load, place: Place, new: Frame, repeats: Repeats) -> tuple[Fra
         return new, new.iloc[:0]
     mine, others, alone = _sorted_out(again, owners, place)
     present = _present(load, place, hashes[mine], repeats).assign(place=-1)
-    kept, conflicts = deduplicated(
-        new.iloc[mine].assign(place=mine), present, load.found, backend
-    )
+    kept, conflicts = deduplicated(new.iloc[mine].assign(place=mine), present, load.found, backend)
     stays = np.concatenate([alone, backend.to_host(kept["place"])])
     return (
         new.iloc[np.sort(stays)],

@@ -1,16 +1,19 @@
 """Sessions: the events of a customer that belong together, of any frame, at once or bit by bit."""
 
 from gpu_pipeline.sessions.advancing import Advanced, OpenSessions, advance, rebuild
+from gpu_pipeline.sessions.clicks import CLICK_COLUMNS, click_sessions
 from gpu_pipeline.sessions.events import Columns
 from gpu_pipeline.sessions.rule import SessionRule
 from gpu_pipeline.sessions.sessionizing import sessionize, sessions_of
 
 __all__ = [
+    "CLICK_COLUMNS",
     "Advanced",
     "Columns",
     "OpenSessions",
     "SessionRule",
     "advance",
+    "click_sessions",
     "rebuild",
     "sessionize",
     "sessions_of",

@@ -40,9 +40,7 @@ def _cuts(time: Array, starts: Array, stops: Array, rule: SessionRule, xp: Modul
     found = [starts[:0]]
     offset = xp.cumsum(stops - starts) - (stops - starts) - starts
     while len(starts):
-        too_long = first_beyond(
-            time, starts, stops, time[starts] + rule.longest_microseconds, xp
-        )
+        too_long = first_beyond(time, starts, stops, time[starts] + rule.longest_microseconds, xp)
         too_many = xp.minimum(starts + rule.most_events, stops)
         # The moment that holds the row behind the last that fits: it waits for the next session,
         # unless it is the first of this one.
@@ -57,9 +55,7 @@ def _cuts(time: Array, starts: Array, stops: Array, rule: SessionRule, xp: Modul
     return xp.concatenate(found)
 
 
-def _moments(
-    time: Array, starts: Array, stops: Array, xp: ModuleType
-) -> tuple[Array, Array]:
+def _moments(time: Array, starts: Array, stops: Array, xp: ModuleType) -> tuple[Array, Array]:
     """(the rows at which moments of these runs begin, with an end, the moment of each row).
 
     The second has one entry a row of these runs, run after run.

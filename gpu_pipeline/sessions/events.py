@@ -9,7 +9,7 @@ import numpy as np
 from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.errors import PipelineError
 
-__all__ = ["COUNTED", "Columns", "Events", "Labels"]
+__all__ = ["COUNTED", "Columns", "Events", "Labels", "times_of"]
 
 # What a session counts, by the event type of contract clickstream.
 COUNTED = {"views": "view", "carts": "cart", "checkouts": "checkout", "purchases": "purchase"}
@@ -117,8 +117,7 @@ def _customers(values: Series, name: str, backend: Backend) -> Array:
     """Whole numbers as they are, texts as their places among the sorted ones."""
     _refuse_missing(values, name, "customer")
     if values.dtype.kind in "iu":
-        numbers: Array = values.astype("int64").values
-        return numbers
+        return backend.as_bits(values.astype("int64"))
     if values.dtype.kind == "O" or str(values.dtype) in ("str", "string"):
         return Labels.of(values, backend).codes
     message = f"Column {name!r} is {values.dtype}: a customer is a whole number or a text."
@@ -136,8 +135,7 @@ def _microseconds(values: Series, name: str, backend: Backend) -> Array:
         values = values.dt.tz_convert("UTC").dt.tz_localize(None)
     times = backend.to_times(values)
     _refuse_missing(times, name, "time")
-    numbers: Array = times.astype("int64").values
-    return numbers
+    return backend.as_bits(times.astype("int64"))
 
 
 def _refuse_missing(values: Series, name: str, what: str) -> None:

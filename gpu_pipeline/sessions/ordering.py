@@ -3,6 +3,8 @@
 Rows that lie in order already, as those of a bucketed file do, are only looked at.
 """
 
+from itertools import pairwise
+
 from gpu_pipeline.backend import Array, Backend
 from gpu_pipeline.kernels import hash_buckets, is_in_order, radix_order
 
@@ -23,14 +25,14 @@ def pieces(customer: Array, time: Array, backend: Backend) -> list[slice | Array
         # A piece begins with the first row of a customer.
         inside = customer[[number * rows // count for number in range(1, count)]]
         edges = [0, *(int(row) for row in xp.searchsorted(customer, inside)), rows]
-        return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if a < b]
+        return [slice(a, b) for a, b in pairwise(edges) if a < b]
     bits = min(_MOST_BITS, max(0, count - 1).bit_length())
     if not bits:
         return [xp.arange(rows)]
     bucket = hash_buckets(customer, bits, xp)
     order = xp.argsort(bucket, kind="stable")
     edges = [0, *(int(edge) for edge in xp.cumsum(xp.bincount(bucket, minlength=1 << bits)))]
-    return [order[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True) if a < b]
+    return [order[a:b] for a, b in pairwise(edges) if a < b]
 
 
 def in_order(customer: Array, time: Array, backend: Backend) -> Array:

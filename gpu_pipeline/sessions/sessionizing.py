@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, cast, overload
 
 from gpu_pipeline.backend import Array, Backend, Frame
 from gpu_pipeline.kernels import mixed_hash, order_of, run_starts, segment_sums, text_hash
@@ -73,8 +73,9 @@ def sessionize(
     rule = SessionRule.of(gap)
     columns = Columns.of(list(frame.columns), customer=customer, time=time, event=event)
     if hasattr(frame, "map_partitions"):
-        return _of_dask(frame, columns, rule)
-    return sessions_of(frame, columns, rule, Backend.of(frame))
+        return _of_dask(cast("dd.DataFrame", frame), columns, rule)
+    held = cast("Frame", frame)
+    return sessions_of(held, columns, rule, Backend.of(held))
 
 
 def _of_dask(frame: "dd.DataFrame", columns: Columns, rule: SessionRule) -> "dd.DataFrame":
@@ -158,9 +159,7 @@ def _sessions_of_piece(
     return found
 
 
-def _different(
-    session: Array, codes: Array, known: int, sessions: int, backend: Backend
-) -> Array:
+def _different(session: Array, codes: Array, known: int, sessions: int, backend: Backend) -> Array:
     """How many different codes each session has, those of nulls (`known`) left out."""
     xp = backend.xp
     there = codes < known
@@ -195,16 +194,13 @@ def _table(
         table[name] = frame[name].take(first).reset_index(drop=True)
     for name, values in found.items():
         if name == "excluded_for":
-            table[name] = Labels(values, _reasons(backend)).text(values - 1)
+            reasons = backend.frames.Series(REASONS, dtype="str")
+            table[name] = Labels(values, reasons).text(values - 1)
         elif name in events.entry:
             table[name] = events.entry[name].text(values)
         elif name not in ("row", *table):
             table[name] = values
     return backend.frames.DataFrame(table)
-
-
-def _reasons(backend: Backend) -> "Frame":
-    return backend.frames.Series(list(REASONS), dtype="str")
 
 
 def _session_ids(
@@ -213,7 +209,7 @@ def _session_ids(
     """A hash of customer and start: the same for the same session, wherever it is made."""
     values = frame[columns.customer].take(found["row"])
     if values.dtype.kind in "iu":
-        who = values.astype("int64").values
+        who = backend.as_bits(values.astype("int64"))
     else:
         who = text_hash(*backend.utf8(values), backend.xp)
     return mixed_hash([who, found["started_at"]], backend.xp)

@@ -132,4 +132,4 @@ def test_a_key_that_was_coming_when_a_rotation_was_killed_is_the_one_that_comes(
 def test_a_rotation_that_is_killed_at_any_of_many_calls_is_finished_by_the_next(
     before: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kill_many(before, tmp_path, monkeypatch, count=200, seed=6)
+    kill_many(before, tmp_path, monkeypatch, count=100, seed=6)

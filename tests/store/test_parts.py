@@ -56,6 +56,14 @@ def test_a_part_is_compressed_and_has_the_contracts_types_alone(tmp_path: Path) 
     assert file.metadata.row_group(0).column(0).compression == "ZSTD"
 
 
+def test_only_columns_that_repeat_are_written_as_dictionaries(tmp_path: Path) -> None:
+    (part, *_) = written(order_rows(40), tmp_path, buckets=1)
+    group = pq.ParquetFile(tmp_path / part.path).metadata.row_group(0)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    plain = {c.path_in_schema for c in columns if "RLE_DICTIONARY" not in c.encodings}
+    assert plain == {"order_id", "ordered_at", "line"}
+
+
 def test_the_same_rows_in_another_order_make_the_same_files(tmp_path: Path) -> None:
     frame = order_rows(60)
     shuffled = frame.sample(frac=1.0, random_state=1)

@@ -150,6 +150,15 @@ def test_files_that_no_version_names_are_not_read(lake: Lake) -> None:
         assert count(lake) == 70
 
 
+def test_a_version_whose_files_were_given_up_is_refused(lake: Lake) -> None:
+    pinned = lake.pinned({"orders": commit(lake, OLD)})
+    gone = lake.path / "tables" / "orders" / pinned.files("orders").paths[0]
+    commit(lake, NEW)
+    gone.unlink()
+    with pytest.raises(LakeError, match="of orders can't be read any more"):
+        pinned.sql("FROM orders")
+
+
 def test_added_columns_of_older_rows_are_null_or_have_the_default(
     lake: Lake, told: Callable[[Contract], None]
 ) -> None:

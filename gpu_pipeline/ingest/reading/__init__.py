@@ -19,7 +19,7 @@ from gpu_pipeline.ingest.reading.dialect import Dialect
 from gpu_pipeline.ingest.reading.streams import COMPRESSIONS
 
 __all__ = ["COMPRESSIONS", "Block", "BrokenRow", "Dialect", "column_names", "file_kind"]
-__all__ += ["read_blocks"]
+__all__ += ["read_blocks", "whole_rows"]
 
 KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
@@ -34,6 +34,20 @@ def read_blocks(path: Path, dialect: Dialect) -> Iterator[Block]:
     """
     with _readable(path):
         yield from gathered(_PIECES[file_kind(path)](path, dialect))
+
+
+def whole_rows(path: Path, dialect: Dialect) -> Iterator[pa.Table]:
+    """The rows of a file that must all be sound, in tables of a bounded number of rows.
+
+    Raises:
+        IngestError: as `read_blocks`, or a row is broken.
+    """
+    for block in read_blocks(path, dialect):
+        if block.broken:
+            first = block.broken[0]
+            message = f"{path}, record {first.line}: {first.reason}. Mend it first."
+            raise IngestError(message)
+        yield block.table
 
 
 def column_names(path: Path, dialect: Dialect) -> list[str]:

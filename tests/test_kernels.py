@@ -10,10 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gpu_pipeline.kernels import (
+    first_beyond,
+    hash_buckets,
+    is_in_order,
     mixed_hash,
     order_of,
     ordinals_in_runs,
+    radix_order,
     reversed_pairs,
+    rows_of_runs,
     run_starts,
     segment_sums,
     text_hash,
@@ -186,3 +191,56 @@ def test_hashes_are_the_same_however_many_texts_there_are() -> None:
         slow_text_hash(texts[place]) for place in (0, 65_535, 65_536, 69_999)
     ]
     assert len(set(made.tolist())) == len(set(texts))
+
+
+@settings(deadline=None)
+@given(rows(2, FEW), st.booleans())
+def test_rows_are_in_order_when_sorting_them_changes_nothing(
+    table: list[tuple[int, ...]], is_sorted: bool
+) -> None:
+    table = sorted(table) if is_sorted else table
+    assert is_in_order(columns_of(table, 2), np) == (table == sorted(table))
+
+
+def test_disorder_far_from_the_first_rows_is_seen() -> None:
+    numbers = np.arange(200_000)
+    assert is_in_order([numbers], np)
+    numbers[150_000] = 0
+    assert not is_in_order([numbers], np)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 2**33 - 1), max_size=30), st.sampled_from([3, 2**16, 2**33]))
+def test_codes_of_any_width_are_ordered_stably(values: list[int], count: int) -> None:
+    codes = array([value % count for value in values])
+    wanted = sorted(range(len(values)), key=lambda row: codes[row])
+    assert radix_order(codes, count, np).tolist() == wanted
+
+
+def test_equal_numbers_share_a_bucket_and_different_ones_spread() -> None:
+    numbers = np.arange(-40_000, 40_000)
+    for bits in (0, 1, 4, 8):
+        made = hash_buckets(numbers, bits, np)
+        counts = np.bincount(made, minlength=1 << bits)
+        assert len(counts) == 1 << bits
+        assert counts.min() > 0.8 * len(numbers) / (1 << bits)
+        assert_frames_equal(hash_buckets(numbers[::-1], bits, np)[::-1], made)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.lists(st.integers(0, 9), max_size=6), st.integers(-1, 10))))
+@example([([], 0)])
+def test_the_first_value_over_each_runs_limit(runs: list[tuple[list[int], int]]) -> None:
+    values = [value for run, _ in runs for value in sorted(run)]
+    lengths = array([len(run) for run, _ in runs])
+    starts = np.cumsum(lengths) - lengths
+    limits = array([limit for _, limit in runs])
+    slow = [
+        start + sum(value <= limit for value in run)
+        for start, (run, limit) in zip(starts.tolist(), runs, strict=True)
+    ]
+    if values:
+        found = first_beyond(array(values), starts, starts + lengths, limits, np)
+        assert found.tolist() == slow
+    wanted = [int(start) + i for start, n in zip(starts, lengths, strict=True) for i in range(n)]
+    assert rows_of_runs(starts, lengths, np).tolist() == wanted

@@ -1,6 +1,5 @@
 """Sessions against plain SQL and a slow twin, bit by bit against at once, and on real visits."""
 
-import random
 from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
@@ -12,22 +11,33 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from dask.base import compute
+from dask.delayed import delayed
 from frames import assert_frames_equal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from real_data import real_data
+from tiny_shop import at, land
+from typer.testing import CliRunner
 
 from gpu_pipeline.backend import Backend
+from gpu_pipeline.cli import app
+from gpu_pipeline.config import Config
+from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import PipelineError
+from gpu_pipeline.pipeline import Step, Work, run
 from gpu_pipeline.sessions import (
+    CLICK_COLUMNS,
     Columns,
     OpenSessions,
     SessionRule,
     advance,
+    click_sessions,
     rebuild,
     sessionize,
     sessions_of,
 )
+from gpu_pipeline.store import Lake
 from gpu_pipeline.synthetic import FILES, generate
 
 CPU = Backend.choose("cpu")
@@ -302,9 +312,8 @@ def test_only_what_comes_after_its_session_has_closed_is_late_and_beyond_the_hor
     assert found.beyond_horizon == 1
 
 
-def visits(rng: random.Random, pauses: list[int], kind: str = "view") -> pd.DataFrame:
+def visits(pauses: list[int], kind: str = "view") -> pd.DataFrame:
     seconds = np.cumsum([0, *pauses]).astype("m8[s]")
-    rng.shuffle(pauses)
     return pd.DataFrame({"customer_key": 1, "occurred_at": START + seconds, "event_type": kind})
 
 
@@ -316,17 +325,23 @@ def visits(rng: random.Random, pauses: list[int], kind: str = "view") -> pd.Data
         ([0] * 40, "view", None),
         ([0, 0, 1] * 40, "view", "too_fast"),
         ([3, 9, 30] * 200, "view", "pages_without_cart"),
-        ([900, 1500] * 37, "purchase", "never_rests"),
+        ([900, 1500] * 37, "purchase", "runaway"),
         ([3, 9, 30] * 20, "view", None),
         ([3] * 8, "view", None),
     ],
 )
-def test_a_machine_is_told_by_its_pauses_pace_pages_or_restlessness(
+def test_a_machine_is_told_by_its_pauses_pace_pages_or_length(
     pauses: list[int], kind: str, reason: str | None
 ) -> None:
-    found = sessionize(visits(random.Random(1), pauses, kind), event="event_type")
+    found = sessionize(visits(pauses, kind), event="event_type")
     said = found["excluded_for"].iloc[0]
     assert (None if pd.isna(said) else said) == reason
+
+
+def test_visits_day_after_day_are_no_runaway_where_the_gap_is_of_days() -> None:
+    found = sessionize(visits([30_000, 40_000] * 60), event="event_type", gap="2d")
+    assert len(found) > 1
+    assert found["excluded_for"].isna().all()
 
 
 def test_events_of_the_real_shop_are_parted_as_it_parts_them() -> None:
@@ -365,3 +380,74 @@ def test_planted_bots_are_found_and_people_are_not_lost(tmp_path: Path) -> None:
     assert of_bots[excluded].sum() >= 0.95 * planted["events"].sum()
     assert of_people[excluded].sum() <= 0.005 * of_people.sum()
     assert found[is_bot & excluded]["visitor_id"].nunique() >= 0.95 * len(planted)
+
+
+def _sessions(work: Work) -> None:
+    """Every bucket by itself: it holds its customers' whole histories."""
+    clicks = work.read("clickstream", CLICK_COLUMNS.names).to_delayed()
+    made = compute(*(delayed(_written)(work, some, number) for number, some in enumerate(clicks)))
+    for place, table in enumerate(("sessions", "open_sessions")):
+        work.commit(table, [part for parts in made for part in parts[place]], overwrite=True)
+
+
+def _written(work: Work, clicks: pd.DataFrame, number: int) -> list[Any]:
+    made = click_sessions(clicks, work.as_of, SessionRule(), work.lake.backend)
+    tables = (contract("sessions"), contract("open_sessions"))
+    pairs = zip(made, tables, strict=True)
+    return [work.writer.write(rows, table, number=number) for rows, table in pairs]
+
+
+STEP = Step(
+    name="sessions",
+    reads=("clickstream",),
+    writes=("sessions", "open_sessions"),
+    run=_sessions,
+    dated=False,
+)
+
+
+def test_a_run_makes_sessions_of_the_lakes_clicks_and_carries_the_open_ones(
+    lake: Lake, tmp_path: Path
+) -> None:
+    def click(number: int, day: float, visitor: str) -> dict[str, Any]:
+        return {
+            "event_id": f"e{number}",
+            "occurred_at": at(day),
+            "event_type": "view",
+            "visitor_id": visitor,
+            "product_id": "lamp",
+            "device": "mobile",
+        }
+
+    moments = [(day + step / 100, who) for day in range(40) for who in "abc" for step in (0, 1)]
+    rows = [click(number, day, who) for number, (day, who) in enumerate(moments)]
+    land(lake, {"clickstream": rows}, folder=tmp_path / "landing")
+    with lake.backend.cluster():
+        report = run(lake, [STEP], Config.load())
+        assert [step.status for step in report.steps] == ["done"]
+        found = lake.read("sessions").compute()
+        opened = lake.read("open_sessions").compute()
+        again = run(lake, [STEP], Config.load())
+    assert [step.status for step in again.steps] == ["up to date"]
+    assert len(found) == 3 * 40
+    assert found["events"].eq(2).all()
+    assert found["products"].eq(1).all()
+    assert set(found["key_kind"]) == {"visitor"}
+    assert found["channel"].isna().all()
+    assert found["device"].eq("mobile").all()
+    assert sorted(opened["event_id"]) == [f"e{number}" for number in range(234, 240)]
+
+
+def test_any_file_of_events_becomes_a_file_of_sessions(tmp_path: Path) -> None:
+    events = frame_of([("ann", m, "view", "p1", None, None) for m in (0, 10, 100)])
+    events.to_csv(tmp_path / "events.csv", index=False)
+    events.to_json(tmp_path / "events.jsonl.gz", orient="records", lines=True, date_format="iso")
+    events.to_parquet(tmp_path / "events.parquet")
+    for name in ("events.csv", "events.jsonl.gz", "events.parquet"):
+        output = tmp_path / f"from-{name}.parquet"
+        words = ["sessionize", str(tmp_path / name), "--customer", "customer_key"]
+        words += ["--time", "occurred_at", "--event", "event_type", "--output", str(output)]
+        assert CliRunner().invoke(app, words).exit_code == 0
+        assert_frames_equal(pd.read_parquet(output), sessionize(events, event="event_type"))
+        assert CliRunner().invoke(app, [*words, "--gap", "2h"]).exit_code == 0
+        assert pd.read_parquet(output)["events"].tolist() == [3]

@@ -16,7 +16,7 @@ from gpu_pipeline.sessions.events import Columns
 from gpu_pipeline.sessions.rule import SessionRule
 from gpu_pipeline.sessions.sessionizing import sessions_of
 
-__all__ = ["Advanced", "OpenSessions", "advance", "rebuild"]
+__all__ = ["Advanced", "OpenSessions", "advance", "open_events", "rebuild"]
 
 _ROW, _BEGIN = "__row", "__begin"
 _NEVER = np.datetime64("9999-12-31", "us")
@@ -106,6 +106,11 @@ def rebuild(state: OpenSessions, history: Frame) -> tuple[Frame, OpenSessions]:
     return closed, replace(opened, events=events)
 
 
+def open_events(sessions: Frame, state: OpenSessions) -> Frame:
+    """Of `state.events`, whose sessions these are, those that are open at `state.seen_until`."""
+    return _events_of(state.events, sessions[_is_open(sessions, state)], state.columns)
+
+
 def _is_late(state: OpenSessions, events: Frame) -> Series:
     """Which events lie before what was seen, and in no session that is open."""
     customer, time = state.columns.customer, state.columns.time
@@ -135,12 +140,22 @@ def _parted(events: Frame, state: OpenSessions) -> tuple[Frame, OpenSessions]:
     """(the closed sessions of these events, the state with the events of those that are open)."""
     columns, backend = state.columns, Backend.of(events)
     found = sessions_of(events, columns, state.rule, backend)
-    if state.seen_until is None:
-        return found, replace(state, events=events)
-    # A session that another of the same customer follows is closed, whatever comes.
-    is_last = ~found[columns.customer].duplicated(keep="last")
-    until = state.seen_until - np.timedelta64(state.rule.gap_microseconds, "us")
-    is_open = is_last & (found["ended_at"] >= until)
-    opened = found[is_open][[columns.customer, "started_at"]].rename(columns={"started_at": _BEGIN})
-    kept = events[_is_since(events, opened, columns)].reset_index(drop=True)
+    is_open = _is_open(found, state)
+    kept = _events_of(events, found[is_open], columns)
     return found[~is_open].reset_index(drop=True), replace(state, events=kept)
+
+
+def _events_of(events: Frame, opened: Frame, columns: Columns) -> Frame:
+    """The events of these sessions, each the last one of its customer."""
+    begun = opened[[columns.customer, "started_at"]].rename(columns={"started_at": _BEGIN})
+    return events[_is_since(events, begun, columns)].reset_index(drop=True)
+
+
+def _is_open(sessions: Frame, state: OpenSessions) -> Series:
+    """Which sessions an event of now or later may belong to."""
+    # A session that another of the same customer follows is closed, whatever comes.
+    is_last = ~sessions[state.columns.customer].duplicated(keep="last")
+    if state.seen_until is None:
+        return is_last
+    gap = np.timedelta64(state.rule.gap_microseconds, "us")
+    return is_last & (sessions["ended_at"] >= state.seen_until - gap)

@@ -1,8 +1,8 @@
 """Sessions that no person made, each with the reason.
 
 A machine shows itself within a session: by pauses that repeat, by a pace no hand keeps, by pages
-without end and no cart, or by never resting. So the verdict needs no other session, and does not
-change when more of them come.
+without end and no cart, or by running on until a cap cuts it. So the verdict is final once the
+session is closed, whatever comes after it.
 """
 
 from types import ModuleType
@@ -15,10 +15,12 @@ from gpu_pipeline.sessions.rule import SessionRule
 __all__ = ["REASONS", "Counts", "machine_reasons"]
 
 # By code, from 1 on; where several hold the first is given.
-REASONS = ("fixed_pauses", "too_fast", "pages_without_cart", "never_rests")
+REASONS = ("fixed_pauses", "too_fast", "pages_without_cart", "runaway")
 _FAST_EVENTS = 60
 # Two pauses are the same when they differ by less than a twentieth.
 _PART = 20
+# Who sleeps leaves a pause of a twelfth of a day; a longer gap wouldn't see it.
+_PAUSES_OF_A_DAY = 12
 
 
 class Counts(NamedTuple):
@@ -28,6 +30,7 @@ class Counts(NamedTuple):
     views: Array
     wanted: Array  # carts, checkouts and purchases
     microseconds: Array  # from the first event to the last
+    is_cut: Array  # a cap ended it, not a pause
 
 
 def machine_reasons(
@@ -38,6 +41,7 @@ def machine_reasons(
     `time` are microseconds of the rows in order, `starts` where the sessions begin. Pauses of
     nothing say nothing: coarse clocks make them.
     """
+    sees_sleep = _PAUSES_OF_A_DAY * rule.gap_microseconds <= rule.longest_microseconds
     long = (counts.wanted == 0) & (counts.events >= rule.machine_events)
     verdicts = (
         _pauses_repeat(time, starts, counts.events, long, rule, xp),
@@ -46,8 +50,7 @@ def machine_reasons(
         & (counts.microseconds > 0)
         & (counts.microseconds < counts.events * int(rule.fastest_seconds * 1e6)),
         long & (counts.views > rule.most_views_without_cart),
-        (counts.events >= rule.most_events)
-        | (counts.microseconds > rule.longest_microseconds - rule.gap_microseconds),
+        counts.is_cut & (sees_sleep | (2 * counts.events > rule.most_events)),
     )
     reasons = xp.zeros(len(starts), dtype=xp.int64)
     for code in range(len(verdicts), 0, -1):

@@ -8,10 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, cast, overload
 
 from gpu_pipeline.backend import Array, Backend, Frame
-from gpu_pipeline.kernels import mixed_hash, order_of, run_starts, segment_sums, text_hash
+from gpu_pipeline.kernels import mixed_hash, order_of, text_hash
 from gpu_pipeline.sessions.cutting import session_starts, stops_of
+from gpu_pipeline.sessions.describing import Piece, attributes
 from gpu_pipeline.sessions.events import Columns, Events, Labels, times_of
-from gpu_pipeline.sessions.machines import REASONS, Counts, machine_reasons
+from gpu_pipeline.sessions.machines import REASONS
 from gpu_pipeline.sessions.ordering import in_order, pieces
 from gpu_pipeline.sessions.rule import SessionRule
 
@@ -121,58 +122,25 @@ def _sessions_of_piece(
     rows: slice | Array, events: Events, rule: SessionRule, backend: Backend
 ) -> Mapping[str, Array]:
     """One entry a session: the row of its first event, its numbers, the codes of its texts."""
-    xp = backend.xp
     customer, time = events.customer[rows], events.time[rows]
     if isinstance(rows, slice):
-        places = xp.arange(rows.start, rows.stop)
+        places = backend.xp.arange(rows.start, rows.stop)
     else:
         order = in_order(customer, time, backend)
-        places, customer, time = rows[order], customer[order], time[order]
-        rows = places
-    starts = session_starts(customer, time, rule, xp)
-    stops = stops_of(starts, len(time), xp)
+        rows = places = rows[order]
+        customer, time = customer[order], time[order]
+    starts = session_starts(customer, time, rule, backend.xp)
+    stops = stops_of(starts, len(time), backend.xp)
     found = {
         "row": places[starts],
         "started_at": time[starts],
         "ended_at": time[stops - 1],
         "events": stops - starts,
     }
-    if not events.kinds:
-        return found
-    for name, is_kind in events.kinds.items():
-        found[name] = segment_sums(is_kind[rows].astype("int64"), starts, xp)
-    found["bounced"] = found["events"] == 1
-    session = xp.repeat(xp.arange(len(starts)), stops - starts)
-    if events.product is not None:
-        codes, known = events.product.codes[rows], len(events.product.texts)
-        found["products"] = _different(session, codes, known, len(starts), backend)
-    is_entry = time == found["started_at"][session]
-    for name, labels in events.entry.items():
-        found[name] = _first(session[is_entry], labels.codes[rows][is_entry], backend)
-    counts = Counts(
-        events=found["events"],
-        views=found["views"],
-        wanted=found["carts"] + found["checkouts"] + found["purchases"],
-        microseconds=found["ended_at"] - found["started_at"],
-    )
-    found["excluded_for"] = machine_reasons(time, starts, counts, rule, xp)
+    if events.kinds:
+        piece = Piece(rows=rows, customer=customer, time=time, starts=starts, stops=stops)
+        found |= attributes(piece, events, rule, backend)
     return found
-
-
-def _different(session: Array, codes: Array, known: int, sessions: int, backend: Backend) -> Array:
-    """How many different codes each session has, those of nulls (`known`) left out."""
-    xp = backend.xp
-    there = codes < known
-    pairs = backend.frames.Series(session[there] * known + codes[there]).drop_duplicates()
-    counts: Array = xp.bincount(pairs.values // max(known, 1), minlength=sessions)
-    return counts.astype("int64")
-
-
-def _first(session: Array, codes: Array, backend: Backend) -> Array:
-    """The least code of each session; every session has one, and they come in order."""
-    order = order_of([session, codes], backend.xp)
-    session, codes = session[order], codes[order]
-    return codes[run_starts([session], backend.xp)]
 
 
 def _table(

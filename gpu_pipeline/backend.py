@@ -202,8 +202,11 @@ class Backend:
         types = {name: _DTYPES[contract[name].type] for name in names}
         return frame[list(types)].astype(types)
 
-    def sha64(self, values: Series, *, prefix: str = "") -> Series:
-        """The first 64 bits of sha256(prefix ‖ value), big-endian, as int64; 0 for a null."""
+    def sha64(self, values: Series, *, prefix: str = "", distinct: bool = False) -> Series:
+        """The first 64 bits of sha256(prefix ‖ value), big-endian, as int64; 0 for a null.
+
+        Each distinct value is digested once; `distinct` says that none is there twice, or null.
+        """
         if self.device == "gpu":
             prefixed: Any = prefix + values
             digests = prefixed.hash_values("sha256")
@@ -212,7 +215,7 @@ class Backend:
             signed = (high - (high >= 2**31).astype("int64") * 2**32) * 2**32 + low
             return signed.where(values.notna(), 0)
         start = hashlib.sha256(prefix.encode())
-        codes, unique = values.factorize()
+        codes, unique = (slice(-1), values) if distinct else values.factorize()
         texts: list[Any] = unique.tolist()
         digests = bytearray()
         for value in texts:
@@ -237,6 +240,13 @@ class Backend:
         edges = np.frombuffer(offsets, np.int64)[whole.offset : whole.offset + len(whole) + 1]
         raw = np.frombuffer(data or b"", np.uint8)
         return raw[edges[0] : edges[-1]], np.diff(edges)
+
+    def has_only(self, values: Series, characters: str) -> bool:
+        """Whether all texts are made of these ASCII characters alone."""
+        data, _ = self.utf8(values)
+        known = self.xp.zeros(256, dtype=bool)
+        known[self.xp.asarray([ord(one) for one in characters])] = True
+        return bool(known[data].all())
 
     def contains(self, values: Series, pattern: str) -> Series:
         """Which texts hold a match of the regular expression (RE2); a null holds none.

@@ -7,7 +7,7 @@ import pyarrow as pa
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.ingest.reading import Dialect, column_names, whole_rows
 from gpu_pipeline.ingest.writing import check_output, written_file
-from gpu_pipeline.sessions import Columns, SessionRule, sessions_of
+from gpu_pipeline.sessions import Columns, SessionRule, check_event_types, sessions_of
 
 __all__ = ["sessionize_file"]
 
@@ -40,6 +40,7 @@ def sessionize_file(
     backend = Backend.choose("cpu")
     tables = [table.select(columns.names) for table in whole_rows(source, _DIALECT)]
     events = backend.from_arrow(pa.concat_tables(tables, promote_options="permissive"))
+    check_event_types(events, columns)
     found = sessions_of(events, columns, rule, backend)
     with written_file(output) as write:
         write(backend.to_arrow(found))

@@ -44,7 +44,13 @@ CPU = Backend.choose("cpu")
 ORACLE = (Path(__file__).parent / "oracle" / "sessions.sql").read_text()
 START = np.datetime64("2026-03-01T09:00", "us")
 COLUMNS = Columns(event="event_type", product="product_id", entry=("channel", "device"))
-TIGHT = SessionRule(gap=timedelta(minutes=3), longest=timedelta(minutes=7), most_events=4)
+TIGHT = SessionRule(
+    gap=timedelta(minutes=3),
+    longest=timedelta(minutes=7),
+    most_events=4,
+    machine_events=3,
+    regular_share=0.5,
+)
 KINDS = ("view", "search", "cart", "remove", "checkout", "purchase")
 Row = tuple[Any, int, str, str | None, str | None, str | None]
 
@@ -244,6 +250,12 @@ def test_events_that_belong_nowhere_are_named(changes: dict[str, Any], said: str
 def test_a_column_that_is_not_there_is_named() -> None:
     with pytest.raises(PipelineError, match="No column shopper among"):
         sessionize(frame_of([]), customer="shopper")
+
+
+def test_events_of_types_that_nobody_knows_are_named() -> None:
+    events = frame_of([(1, 0, "addtocart", None, None, None)])
+    with pytest.raises(PipelineError, match="no event of type view, search, cart"):
+        sessionize(events, event="event_type")
 
 
 def test_no_session_is_over_its_caps() -> None:

@@ -88,7 +88,7 @@ def _summed(parts: Iterable[Intake]) -> Intake:
 def _each(
     work: Callable[[int, Block], Intake], blocks: Iterator[Block], threads: int
 ) -> Iterator[Intake]:
-    """The work on every block, on some threads; no more blocks are read ahead than there are."""
+    """The work on every block, on some threads; one more block is read ahead."""
     if threads == 1:
         yield from (work(number, block) for number, block in enumerate(blocks))
         return
@@ -96,7 +96,7 @@ def _each(
     with ThreadPoolExecutor(threads) as pool:
         for number, block in enumerate(blocks):
             waiting.append(pool.submit(work, number, block))
-            if len(waiting) > threads:
+            if len(waiting) == threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -50,9 +50,9 @@ from gpu_pipeline.store import Lake, Writer, compact_if_fragmented
 __all__ = ["IngestReport", "LoadOptions", "ingest", "load"]
 
 Progress = Callable[[str], None]
-_UNAVOIDABLE_BYTES = 300 * 2**20  # libraries, and the blocks that are on their way
+_UNAVOIDABLE_BYTES = 350 * 2**20  # libraries, and the blocks that are on their way
 _COPIES = 6  # of a piece of a bucket at once: read, ordered, written
-_BYTES_PER_KEY = 64
+_BYTES_PER_KEY = 512
 LEAST_PIECE_BYTES = 8 * 2**20
 
 
@@ -362,9 +362,8 @@ def _sum(counters: Iterable[Counter[Any]]) -> Counter[Any]:
 
 def _threads() -> int:
     """How many tasks of this process run side by side."""
-    if get_scheduler() is not dask.threaded.get and dask.config.get("scheduler", "") != "threads":
-        return 1
-    return len(os.sched_getaffinity(0))
+    chosen = get_scheduler()  # none: Dask's own default for such tasks, which is threads
+    return len(os.sched_getaffinity(0)) if chosen in (None, dask.threaded.get) else 1
 
 
 def _all(tasks: Iterable[Callable[[], Any]]) -> list[Any]:

@@ -49,21 +49,20 @@ def keys_of(
 
     The kind is null where none has, and the key 0.
     """
-    found, kinds = None, None
-    for way in ways:
-        if way.of not in frame.columns:
+    xp = backend.xp
+    found = xp.zeros(len(frame), dtype="int64") + _NOBODY
+    chosen = xp.full(len(frame), len(ways))  # which way; the place behind the last is none
+    for place, way in enumerate(ways):
+        rows = xp.flatnonzero(chosen == len(ways))
+        if way.of not in frame.columns or not len(rows):
             continue
-        made, there = _named(frame[way.of], key=key, kind=way.kind, backend=backend)
-        kind = there.map({True: way.kind, False: None}).astype("str")
-        made = made.where(there, _NOBODY)
-        if found is None or kinds is None:
-            found, kinds = made, kind
-        else:
-            found, kinds = found.where(kinds.notna(), made), kinds.where(kinds.notna(), kind)
-    if found is None or kinds is None:
-        nothing = backend.frames.Series([None] * len(frame), dtype="str", index=frame.index)
-        return nothing.isna().astype("int64") * _NOBODY, nothing
-    return found, kinds
+        made, there = _named(frame[way.of].iloc[rows], key=key, kind=way.kind, backend=backend)
+        is_there = xp.asarray(there.values)
+        found[rows[is_there]] = backend.as_bits(made)[is_there]
+        chosen[rows[is_there]] = place
+    kinds = backend.frames.Series([*(way.kind for way in ways), None], dtype="str").take(chosen)
+    kinds.index = frame.index
+    return backend.frames.Series(found, index=frame.index), kinds
 
 
 def rotated(token: int, *, key: str) -> int:

@@ -2,7 +2,7 @@
 
 from gpu_pipeline.sessions.advancing import Advanced, OpenSessions, advance, rebuild
 from gpu_pipeline.sessions.clicks import CLICK_COLUMNS, click_sessions
-from gpu_pipeline.sessions.events import Columns
+from gpu_pipeline.sessions.events import Columns, check_event_types
 from gpu_pipeline.sessions.rule import SessionRule
 from gpu_pipeline.sessions.sessionizing import sessionize, sessions_of
 
@@ -13,6 +13,7 @@ __all__ = [
     "OpenSessions",
     "SessionRule",
     "advance",
+    "check_event_types",
     "click_sessions",
     "rebuild",
     "sessionize",

@@ -7,9 +7,10 @@ from typing import Self
 import numpy as np
 
 from gpu_pipeline.backend import Array, Backend, Frame, Series
+from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import PipelineError
 
-__all__ = ["COUNTED", "Columns", "Events", "Labels", "times_of"]
+__all__ = ["COUNTED", "Columns", "Events", "Labels", "check_event_types", "times_of"]
 
 # What a session counts, by the event type of contract clickstream.
 COUNTED = {"views": "view", "carts": "cart", "checkouts": "checkout", "purchases": "purchase"}
@@ -74,9 +75,11 @@ class Labels:
         # A null has the code -1: the place at the end.
         return cls(rank[xp.asarray(codes)], backend.frames.Series(unique.take(order)))
 
-    def text(self, codes: Array) -> Series:
+    def text(self, codes: Array, backend: Backend) -> Series:
         """The texts of these codes; null where there was none."""
-        return self.texts.reindex(codes).reset_index(drop=True)
+        nothing = backend.frames.Series([None], dtype="str")
+        whole: Series = backend.frames.concat([self.texts, nothing], ignore_index=True)
+        return whole.take(codes).reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,25 @@ class Events:
             time=_microseconds(frame[columns.time], columns.time, backend),
             kinds=kinds,
             product=None if product is None else Labels.of(product, backend),
-            entry={name: Labels.of(frame[name], backend) for name in columns.entry},
+            entry={name: Labels.of(frame[name].astype("str"), backend) for name in columns.entry},
         )
+
+
+def check_event_types(frame: Frame, columns: Columns) -> None:
+    """Refuses events of which none is of a type that counts for anything.
+
+    Raises:
+        PipelineError: there are events, and all are of types that contract clickstream lacks.
+    """
+    if columns.event is None or not len(frame):
+        return
+    known = contract("clickstream")["event_type"].allowed
+    if not bool(frame[columns.event].isin(known).any()):
+        message = (
+            f"Column {columns.event!r} has no event of type {', '.join(known)}: give its values "
+            "these names first, or leave the event column out."
+        )
+        raise PipelineError(message)
 
 
 def _customers(values: Series, name: str, backend: Backend) -> Array:

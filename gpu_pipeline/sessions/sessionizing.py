@@ -7,11 +7,11 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, cast, overload
 
-from gpu_pipeline.backend import Array, Backend, Frame
+from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.kernels import mixed_hash, order_of, text_hash
 from gpu_pipeline.sessions.cutting import session_starts, stops_of
 from gpu_pipeline.sessions.describing import Piece, attributes
-from gpu_pipeline.sessions.events import Columns, Events, Labels, times_of
+from gpu_pipeline.sessions.events import Columns, Events, Labels, check_event_types, times_of
 from gpu_pipeline.sessions.machines import REASONS
 from gpu_pipeline.sessions.ordering import in_order, pieces
 from gpu_pipeline.sessions.rule import SessionRule
@@ -63,7 +63,8 @@ def sessionize(
 
     Raises:
         PipelineError: a column is not there, an event has no customer or time, or they are of a
-            type that is none; the gap is no length of time.
+            type that is none; no event of a held frame is of a known type; the gap is no length
+            of time.
 
     >>> import pandas as pd
     >>> times = pd.to_datetime(["2026-05-01 09:00", "2026-05-01 09:20", "2026-05-01 11:00"])
@@ -76,6 +77,7 @@ def sessionize(
     if hasattr(frame, "map_partitions"):
         return _of_dask(cast("dd.DataFrame", frame), columns, rule)
     held = cast("Frame", frame)
+    check_event_types(held, columns)
     return sessions_of(held, columns, rule, Backend.of(held))
 
 
@@ -162,13 +164,18 @@ def _table(
         table[name] = frame[name].take(first).reset_index(drop=True)
     for name, values in found.items():
         if name == "excluded_for":
-            reasons = backend.frames.Series(REASONS, dtype="str")
-            table[name] = Labels(values, reasons).text(values - 1)
+            table[name] = _reasons(values, backend)
         elif name in events.entry:
-            table[name] = events.entry[name].text(values)
+            table[name] = events.entry[name].text(values, backend)
         elif name not in ("row", *table):
             table[name] = values
     return backend.frames.DataFrame(table)
+
+
+def _reasons(codes: Array, backend: Backend) -> Series:
+    """Why no person made a session; null where the code is 0."""
+    places = backend.xp.where(codes > 0, codes - 1, len(REASONS))
+    return Labels(places, backend.frames.Series(REASONS, dtype="str")).text(places, backend)
 
 
 def _session_ids(

@@ -67,7 +67,7 @@ _DTYPES = {
     "bool": "bool",
 }
 # A kernel's working arrays stay in a core's cache, and cores share the work; a GPU takes all.
-_ROWS_AT_ONCE: dict[DeviceName, int] = {"cpu": 1 << 20, "gpu": 1 << 40}
+_ROWS_AT_ONCE: dict[DeviceName, int] = {"cpu": 1 << 18, "gpu": 1 << 40}
 _SECONDS_TO_ANSWER = 5
 # At the end of a time of day, not of a date: 2026-03-01 has no offset of one hour.
 _OFFSET = r"(?:Z|:\d\d.*[+\-]\d\d(?::?\d\d)?)$"

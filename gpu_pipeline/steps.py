@@ -28,7 +28,8 @@ from gpu_pipeline.publish import Snapshot, write_snapshot
 from gpu_pipeline.quality.results import RESULTS, written
 from gpu_pipeline.quality.tables import table_measurements
 from gpu_pipeline.segmentation import SegmentModel, segment_profiles
-from gpu_pipeline.store import Lake
+from gpu_pipeline.sessions import CLICK_COLUMNS, SessionRule, click_sessions
+from gpu_pipeline.store import Lake, Part
 from nlp import SentimentModel
 from nlp.model import version_of
 
@@ -50,6 +51,25 @@ def _quality(work: Work) -> None:
     failing = [f"{one.contract}: {one.rule}" for one in found if one.verdict == "warned"]
     work.facts.update(checked=len(found), warned=failing)
     work.commit(RESULTS, written(work.lake, work.writer, found), overwrite=False)
+
+
+def _sessions(work: Work) -> None:
+    """Every bucket by itself: it holds its customers' whole histories."""
+    clicks = work.read("clickstream", CLICK_COLUMNS.names).to_delayed()
+    made = compute(
+        *(delayed(_sessions_written)(work, some, number) for number, some in enumerate(clicks))
+    )
+    for place, table in enumerate(("sessions", "open_sessions")):
+        work.commit(table, [part for parts in made for part in parts[place]], overwrite=True)
+
+
+def _sessions_written(work: Work, clicks: Frame, number: int) -> list[list[Part]]:
+    made = click_sessions(clicks, work.as_of, SessionRule(), work.lake.backend)
+    tables = (contract("sessions"), contract("open_sessions"))
+    return [
+        work.writer.write(rows, table, number=number)
+        for rows, table in zip(made, tables, strict=True)
+    ]
 
 
 def _features(work: Work) -> None:
@@ -320,6 +340,13 @@ def _text_model(config: Config) -> str:
 
 STEPS = (
     Step(name="quality", reads=_SOURCES, writes=(RESULTS,), run=_quality),
+    Step(
+        name="sessions",
+        reads=("clickstream",),
+        writes=("sessions", "open_sessions"),
+        run=_sessions,
+        dated=False,
+    ),
     Step(
         name="features",
         reads=("orders",),

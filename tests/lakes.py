@@ -16,7 +16,9 @@ DERIVED = (
     "customer_segments",
     "demand_daily",
     "demand_forecast",
+    "open_sessions",
     "segment_profiles",
+    "sessions",
     "text_sentiment",
 )
 

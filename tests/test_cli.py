@@ -70,7 +70,7 @@ def test_the_whole_path_from_made_files_to_answers(command: Command, tmp_path: P
     ran = json.loads(command("run", "--lake", lake, "--json").out)
     assert [step["status"] for step in ran["steps"]] == ["done"] * 7
     repeated = command("run", "--lake", lake)
-    assert repeated.out.count("up to date") == 7
+    assert repeated.out.count("up to date") == 8
 
     shown = command("answers", "--lake", lake).out
     for heading in ("Customer segments", "Best sellers", "What people say", "Rejected"):

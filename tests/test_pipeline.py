@@ -23,8 +23,17 @@ from gpu_pipeline.steps import STEPS
 from gpu_pipeline.store import Lake
 
 KEY = "5ca1ab1e" * 8
-SOURCES = ("orders", "products", "reviews", "feedback", "social", "support")
-NAMES = ["quality", "features", "segments", "demand", "forecast", "sentiment", "publish"]
+SOURCES = ("orders", "clickstream", "products", "reviews", "feedback", "social", "support")
+NAMES = [
+    "quality",
+    "sessions",
+    "features",
+    "segments",
+    "demand",
+    "forecast",
+    "sentiment",
+    "publish",
+]
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +176,7 @@ def test_new_texts_are_scored_and_published_and_nothing_else_is_done(
     click = {"event_id": "x", "occurred_at": LAST.isoformat(), "event_type": "view"}
     landing = {"clickstream": [{**click, "customer_id": "c1"}]}
     land(lake, landing, folder=tmp_path / "clicks")
-    dated = ["quality", "features", "segments", "forecast", "publish"]
+    dated = ["quality", "sessions", "features", "segments", "forecast", "publish"]
     assert done(run(lake, STEPS, config)) == dated
 
 
@@ -207,7 +216,7 @@ def test_from_a_step_on_everything_is_repeated(
     report = run(lake, STEPS, config, from_step="forecast")
     assert done(report) == ["forecast", "sentiment", "publish"]
     assert_same_answers(lake, finished)
-    with pytest.raises(PipelineError, match=r"No step 'segment': there are quality, features, .*"):
+    with pytest.raises(PipelineError, match=r"No step 'segment': there are quality, sessions, .*"):
         run(lake, STEPS, config, from_step="segment")
 
 
@@ -282,7 +291,7 @@ def test_an_older_moment_gives_what_was_known_then(
 
 
 def _moment(row: Any) -> datetime:
-    times = ("ordered_at", "created_at", "sent_at", "updated_at")
+    times = ("occurred_at", "ordered_at", "created_at", "sent_at", "updated_at")
     return datetime.fromisoformat(next(row[name] for name in times if name in row))
 
 
@@ -351,7 +360,7 @@ def test_a_step_that_fails_leaves_the_others_to_go_on_and_the_run_can_be_repeate
     stocked: Lake, finished: Lake, config: Config, tmp_path: Path
 ) -> None:
     lake = copied(stocked, tmp_path / "lake")
-    message = r"Of 7 steps these failed, the others are done. demand: no such shop$"
+    message = r"Of 8 steps these failed, the others are done. demand: no such shop$"
     with pytest.raises(PipelineError, match=message):
         run(lake, failing("demand", PipelineError("no such shop")), config)
     record = _last_record(lake)
@@ -392,7 +401,7 @@ def test_a_bug_ends_the_run_and_its_text_is_not_kept(
     with pytest.raises(RuntimeError, match="customer 4711 is odd"):
         run(lake, failing("forecast", RuntimeError("customer 4711 is odd")), config)
     record = _last_record(lake)
-    assert _said(record) == {**dict.fromkeys(NAMES[:4], "done"), "forecast": "failed"}
+    assert _said(record) == {**dict.fromkeys(NAMES[:5], "done"), "forecast": "failed"}
     assert record["steps"][-1]["facts"] == {"error": "RuntimeError"}
     assert done(run(lake, STEPS, config)) == ["forecast", "sentiment", "publish"]
     assert_same_answers(lake, finished)

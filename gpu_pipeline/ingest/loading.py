@@ -178,10 +178,11 @@ class _Loader:
         places = self._places(work)
         _all(partial(keep_keys, work, place) for place in places)
         times = [time for one in taken for time in (one.first, one.last) if time is not None]
-        known = known_keys(work, min(times, default=None), max(times, default=None))
+        first, last = min(times, default=None), max(times, default=None)
         repeated = repeats(
-            [kept_keys(work, place) for place in places],
-            known,
+            lambda: (kept_keys(work, place) for place in places),
+            lambda: known_keys(work, first, last),
+            rows=sum(one.rows for one in taken),
             rows_at_once=max(self.options.memory_bytes // _BYTES_PER_KEY, 1),
         )
         done = _all(partial(settle, work, place, repeated) for place in places)

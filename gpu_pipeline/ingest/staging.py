@@ -1,6 +1,6 @@
 """Staging: typed rows on their way, a file for each block with the buckets one after the other.
 
-Arrow's own format, uncompressed: written and mapped back at the speed of memory, so that a load
+Arrow's own format, uncompressed: written and read back at the speed of memory, so that a load
 needs no more of it than a block and a piece of a bucket.
 """
 
@@ -123,7 +123,8 @@ class Staging:
 
     def _batches(self, buckets: Sequence[int]) -> Iterator[pa.RecordBatch]:
         for path in sorted(self.folder.glob("*.arrow")):
-            with pa.memory_map(str(path)) as source:
+            # Not mapped: what was read once would stay in memory until the load is over.
+            with pa.OSFile(str(path)) as source:
                 file = pa.ipc.open_file(source)
                 yield from (file.get_batch(bucket) for bucket in buckets)
 

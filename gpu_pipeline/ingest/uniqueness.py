@@ -3,7 +3,7 @@
 Pure functions of sorted hashes; rows are compared afterwards, only where a hash repeats.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,21 +59,23 @@ class Repeats:
 
 
 def repeats(
-    new: Sequence[Keys], known: Iterable[Known], *, rows_at_once: int = ROWS_AT_ONCE
+    new: Callable[[], Iterable[Keys]],
+    known: Callable[[], Iterable[Known]],
+    *,
+    rows: int,
+    rows_at_once: int = ROWS_AT_ONCE,
 ) -> Repeats:
     """The keys among the `new` that the `new` have twice or that are `known`.
 
-    Hashes are worked through a range at a time, so that about `rows_at_once` of the new ones are
-    in memory.
+    Of about `rows` new hashes a range at a time is worked through, so that `rows_at_once` of them
+    are in memory; `new` and `known` are asked anew for each range.
     """
-    rows = sum(len(keys.hashes) for keys in new)
     ranges = max(1, -(-rows // rows_at_once))
     edges = [round(place * (2**63 / ranges)) for place in range(ranges)]
     found = []
-    files = list(known) if ranges > 1 else known
     for number, first in enumerate(edges):
         last = edges[number + 1] - 1 if number + 1 < ranges else 2**63 - 1
-        found.append(_repeats([_between(k, first, last) for k in new], files, first, last))
+        found.append(_repeats([_between(k, first, last) for k in new()], known(), first, last))
     return Repeats(
         hashes=np.concatenate([one.hashes for one in found]),
         owners=np.concatenate([one.owners for one in found]),
@@ -84,7 +86,8 @@ def repeats(
 def _between(keys: Keys, first: int, last: int) -> Keys:
     start = int(np.searchsorted(keys.hashes, first, side="left"))
     stop = int(np.searchsorted(keys.hashes, last, side="right"))
-    return Keys(keys.home, keys.hashes[start:stop], keys.places[start:stop])
+    # Copies: what is mapped from a file goes out of memory with the file.
+    return Keys(keys.home, keys.hashes[start:stop].copy(), keys.places[start:stop].copy())
 
 
 def _repeats(new: Sequence[Keys], known: Iterable[Known], first: int, last: int) -> Repeats:

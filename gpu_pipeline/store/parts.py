@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpu_pipeline.backend import Array, Backend, Frame
+from gpu_pipeline.errors import LakeError
 from gpu_pipeline.kernels import order_of, run_starts
 from gpu_pipeline.store.conditions import Condition, row_group_filters
 from gpu_pipeline.store.keys import key_hashes, write_keys
@@ -77,6 +78,9 @@ def write_parts(
         piece = ordered.iloc[start:stop][list(contract.names)]
         path = _part_path(name, bucket, month)
         target = folder / path
+        if target.exists():
+            message = f"{target} is there already: a part is never written over."
+            raise LakeError(message)
         target.parent.mkdir(parents=True, exist_ok=True)
         backend.write_parquet(piece, target, encodings=_encodings(contract))
         if contract.stage == "source":

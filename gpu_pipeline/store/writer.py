@@ -65,11 +65,11 @@ class Writer:
         return self.root / "tables" / table
 
     def part_name(self, number: int | None = None) -> str:
-        """A file name of this writer's own, never given twice."""
-        if number is None:
-            self._written += 1
-            number = self._written
-        return f"part-{number:05d}-{self.id}"
+        """A file name of this writer's own: the number's, or one that is never given twice."""
+        if number is not None:
+            return f"part-{number:05d}-{self.id}"
+        self._written += 1
+        return f"part-next-{self._written:05d}-{self.id}"
 
     @property
     def staging(self) -> Path:

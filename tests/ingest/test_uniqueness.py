@@ -63,7 +63,8 @@ def test_a_hash_that_repeats_has_the_lakes_row_or_the_first_new_one(
         seen |= set(mine)
         known.append(Known(LAKE + home, f"file-{number}", np.array(mine, dtype=np.int64)))
     wanted = slow_repeats(new, known)
-    found = repeats(new, iter(known), rows_at_once=at_once)
+    rows = sum(map(len, lists))
+    found = repeats(lambda: new, lambda: iter(known), rows=rows, rows_at_once=at_once)
     assert found.hashes.tolist() == sorted(wanted)
     assert dict(zip(found.hashes.tolist(), found.owners.tolist(), strict=True)) == wanted
     new_ones = {one for keys in new for one in keys.hashes.tolist()}
@@ -83,5 +84,6 @@ def test_hashes_are_told_with_the_homes_of_their_owners() -> None:
 def test_no_rows_repeat_nothing(rows_at_once: int) -> None:
     empty = Keys(0, np.empty(0, np.int64), np.empty(0, np.int64))
     known = [Known(LAKE, "file", np.array([1, 2], dtype=np.int64))]
-    assert len(repeats([empty], known, rows_at_once=rows_at_once).hashes) == 0
-    assert len(repeats([], known, rows_at_once=rows_at_once).hashes) == 0
+    for new in ([empty], []):
+        found = repeats(lambda new=new: new, lambda: known, rows=0, rows_at_once=rows_at_once)
+        assert len(found.hashes) == 0

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from uuid import uuid4
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ from order_rows import ORDERS, in_order, order_rows
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.contracts import contract
+from gpu_pipeline.errors import LakeError
 from gpu_pipeline.store import Part, write_parts
 
 CPU = Backend.choose("cpu")
@@ -31,16 +33,16 @@ def read(parts: list[Part], folder: Path) -> list[pd.DataFrame]:
 def test_a_part_is_one_bucket_and_month_in_order_and_all_parts_are_the_rows(
     tmp_path: Path, rows: int, seed: int, buckets: int
 ) -> None:
-    frame = order_rows(rows, seed=seed)
-    parts = written(frame, tmp_path, buckets=buckets)
-    pieces = read(parts, tmp_path)
+    frame, folder = order_rows(rows, seed=seed), tmp_path / uuid4().hex
+    parts = written(frame, folder, buckets=buckets)
+    pieces = read(parts, folder)
     for part, piece in zip(parts, pieces, strict=True):
         assert set(piece["customer_key"] & (buckets - 1)) == {part.bucket}
         assert set(piece["ordered_at"].dt.strftime("%Y-%m")) == {part.month}
         ordered = piece.sort_values(["customer_key", "ordered_at", "order_id", "line_no"])
         assert_frames_equal(piece, ordered.reset_index(drop=True))
         assert part.rows == len(piece)
-        assert part.size_bytes == (tmp_path / part.path).stat().st_size
+        assert part.size_bytes == (folder / part.path).stat().st_size
         assert pd.Timestamp(part.first) == piece["ordered_at"].min()
         assert pd.Timestamp(part.last) == piece["ordered_at"].max()
     assert len({(part.bucket, part.month) for part in parts}) == len(parts)
@@ -109,3 +111,11 @@ def test_months_of_any_year_are_named_so_that_they_sort(tmp_path: Path, year: in
     (part,) = written(order_rows(1).assign(ordered_at=moment), tmp_path)
     assert part.month == f"{year:04d}-12"
     assert part.path.startswith(f"bucket={part.bucket}/month={year:04d}-12/")
+
+
+def test_a_part_that_is_there_is_never_written_over(tmp_path: Path) -> None:
+    (part,) = written(order_rows(3, months=1), tmp_path, buckets=1)
+    was = (tmp_path / part.path).read_bytes()
+    with pytest.raises(LakeError, match="is there already"):
+        written(order_rows(4, months=1), tmp_path, buckets=1)
+    assert (tmp_path / part.path).read_bytes() == was

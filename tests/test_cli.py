@@ -68,7 +68,7 @@ def test_the_whole_path_from_made_files_to_answers(command: Command, tmp_path: P
         "nothing to read",
     }
     ran = json.loads(command("run", "--lake", lake, "--json").out)
-    assert [step["status"] for step in ran["steps"]] == ["done"] * 7
+    assert [step["status"] for step in ran["steps"]] == ["done"] * 8
     repeated = command("run", "--lake", lake)
     assert repeated.out.count("up to date") == 8
 

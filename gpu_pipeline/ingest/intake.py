@@ -34,7 +34,13 @@ class Intake:
 
 
 def take_in(
-    file: LandingFile, accepted: Staging, rejected: Staging, *, key: str, threads: int
+    file: LandingFile,
+    accepted: Staging,
+    rejected: Staging,
+    *,
+    key: str,
+    threads: int,
+    block_share: float,
 ) -> Intake:
     """Leaves the file's typed rows in the staging folders."""
     found, backend = file.feed.found, accepted.backend
@@ -54,7 +60,8 @@ def take_in(
         rejected.put(name, typed.rejected)
         return _told(block, typed, found)
 
-    return _summed(_each(stage, read_blocks(file.path, file.feed.dialect), threads))
+    blocks = read_blocks(file.path, file.feed.dialect, share=block_share)
+    return _summed(_each(stage, blocks, threads))
 
 
 def _told(block: Block, typed: TypedRows, found: Contract) -> Intake:

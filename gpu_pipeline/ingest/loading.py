@@ -226,8 +226,15 @@ class _Loader:
 
     def _taken_in(self, files: Sequence[LandingFile], work: Load) -> list[Intake]:
         threads = max(1, _threads() // len(files))
-        key = self.lake.key
-        return _all(partial(_take_in, file, work, key, threads) for file in files)
+        work_on = partial(
+            take_in,
+            accepted=work.accepted,
+            rejected=work.rejected,
+            key=self.lake.key,
+            threads=threads,
+            block_share=min(self.options.memory_bytes / LoadOptions.memory_bytes, 1.0),
+        )
+        return _all(partial(work_on, file) for file in files)
 
     def _places(self, work: Load) -> list[Place]:
         """Where there are rows to settle, in pieces that the memory holds."""
@@ -334,10 +341,6 @@ class _Loader:
         record(self.lake, self.writer, reports, anew=bool(work.reloaded))
         for table in (self.found, refused):
             compact_if_fragmented(self.writer, table)
-
-
-def _take_in(file: LandingFile, work: Load, key: str, threads: int) -> Intake:
-    return take_in(file, work.accepted, work.rejected, key=key, threads=threads)
 
 
 def _stop_message(found: Contract, stopped: Sequence[Measurement], reasons: Counter[str]) -> str:

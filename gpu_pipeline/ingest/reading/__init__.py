@@ -24,16 +24,17 @@ __all__ += ["read_blocks", "whole_rows"]
 KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 
-def read_blocks(path: Path, dialect: Dialect) -> Iterator[Block]:
+def read_blocks(path: Path, dialect: Dialect, *, share: float = 1.0) -> Iterator[Block]:
     """The rows of a file in order, a bounded number of rows and bytes at a time.
 
-    While a block is worked on, at most two more of its size are held.
+    While a block is worked on, at most two more of its size are held. `share` makes blocks
+    smaller than their full size.
 
     Raises:
         IngestError: the file can't be read (to its end), is empty, or is of no known kind.
     """
     with _readable(path):
-        yield from gathered(_PIECES[file_kind(path)](path, dialect))
+        yield from gathered(_PIECES[file_kind(path)](path, dialect), share=share)
 
 
 def whole_rows(path: Path, dialect: Dialect) -> Iterator[pa.Table]:

@@ -43,26 +43,27 @@ def no_rows(names: list[str], broken: list[BrokenRow] | None = None) -> Block:
     return Block(table, np.empty(0, dtype=np.int64), broken or [])
 
 
-def gathered(pieces: Iterable[Block]) -> Iterator[Block]:
-    """The pieces put together, without a copy, to blocks as large as they may be."""
+def gathered(pieces: Iterable[Block], *, share: float = 1.0) -> Iterator[Block]:
+    """The pieces put together, without a copy, to blocks of that share of their full size."""
     held: list[Block] = []
-    room_rows, room_bytes = BLOCK_ROWS, BLOCK_BYTES
+    most_rows, most_bytes = max(int(BLOCK_ROWS * share), 1), max(int(BLOCK_BYTES * share), 1)
+    room_rows, room_bytes = most_rows, most_bytes
     for piece in pieces:
-        for part in _cut(piece):
+        for part in _cut(piece, most_rows, most_bytes):
             rows, size = len(part.lines), _bytes_of(part)
             if held and (rows > room_rows or size > room_bytes):
                 yield _joined(held)
-                held, room_rows, room_bytes = [], BLOCK_ROWS, BLOCK_BYTES
+                held, room_rows, room_bytes = [], most_rows, most_bytes
             held.append(part)
             room_rows, room_bytes = room_rows - rows, room_bytes - size
     if held:
         yield _joined(held)
 
 
-def _cut(piece: Block) -> Iterator[Block]:
+def _cut(piece: Block, most_rows: int, most_bytes: int) -> Iterator[Block]:
     """The piece in parts that are no more than a block; the first has the broken rows."""
     rows = len(piece.lines)
-    parts = max(rows / BLOCK_ROWS, piece.table.nbytes / BLOCK_BYTES)
+    parts = max(rows / most_rows, piece.table.nbytes / most_bytes)
     if parts <= 1:
         yield piece
         return

@@ -7,7 +7,7 @@ Functions that take a `Frame`, `Series` or `Array` run on either device.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -428,11 +428,14 @@ def _to_utc(times: Series, time_zone: str) -> Series:
 
 @contextmanager
 def _existing_cluster(address: str) -> Iterator[None]:
-    from distributed import Client
+    from distributed import Client, default_client
 
     try:
         client = Client(address, timeout=_SECONDS_TO_ANSWER)
     except (OSError, ValueError, TimeoutError) as error:
+        # One that failed may stay Dask's default, and whatever follows would wait for it.
+        with suppress(ValueError, TimeoutError):
+            default_client().close(timeout=1)
         message = f"No Dask scheduler answers at {address}: {error}"
         raise DeviceError(message) from error
     with client:

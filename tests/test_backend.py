@@ -7,6 +7,7 @@ from typing import Any
 
 import dask
 import dask.dataframe as dd
+import distributed
 import numpy as np
 import pandas as pd
 import pytest
@@ -212,6 +213,8 @@ def test_a_scheduler_that_does_not_answer_is_an_error_and_changes_nothing(addres
     ):
         pass
     assert dask.config.get("scheduler", None) == before
+    with pytest.raises(ValueError, match="No clients found"):
+        distributed.default_client()
 
 
 @pytest.mark.parametrize(

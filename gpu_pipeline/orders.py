@@ -84,7 +84,8 @@ def _moves(lines: Frame) -> Series:
 def _codes_of_goods(lines: Frame, backend: Backend) -> Array:
     """int64 that are equal for lines of one customer, product, price and currency."""
     xp = backend.xp
-    named = [xp.asarray(lines[name].factorize()[0]) for name in ("product_id", "currency")]
+    texts = ("key_kind", "product_id", "currency")
+    named = [xp.asarray(lines[name].factorize()[0]) for name in texts]
     numbers = [backend.as_bits(lines[name]) for name in ("customer_key", "unit_price")]
     return mixed_hash([*numbers, *(codes.astype("int64") for codes in named)], xp)
 

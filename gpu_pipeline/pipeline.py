@@ -7,7 +7,6 @@ fingerprint stands in all its tables is skipped, and that is also how a killed r
 
 import hashlib
 import json
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -24,7 +23,7 @@ from dask.delayed import delayed
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract, sources
 from gpu_pipeline.errors import PipelineError
-from gpu_pipeline.store import Lake, Part, Writer
+from gpu_pipeline.store import Lake, Part, Writer, new_run_id
 
 if TYPE_CHECKING:
     from gpu_pipeline.backend import Frame
@@ -202,7 +201,7 @@ def _begun(lake: Lake, as_of: datetime | None) -> RunReport:
         message = f"Nothing had happened in {lake.path} by {moment}: its first event is of {first}."
         raise PipelineError(message)
     return RunReport(
-        run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
+        run_id=new_run_id(),
         as_of=moment,
         device=lake.backend.reason,
         versions=_versions(lake),

@@ -47,7 +47,8 @@ def _neighbours(rows: list[dict[Any, Any]]) -> Iterator[tuple[dict[Any, Any], di
     ]
 
     def goods(row: dict[Any, Any]) -> tuple[Any, ...]:
-        return row["customer_key"], row["product_id"], row["unit_price"], row["currency"]
+        who = row["key_kind"], row["customer_key"]
+        return *who, row["product_id"], row["unit_price"], row["currency"]
 
     def turn(row: dict[Any, Any]) -> tuple[Any, ...]:
         return row["ordered_at"], -row["quantity"], row["order_id"], row["discount"]
@@ -72,6 +73,11 @@ def test_the_order_of_rows_changes_nothing(frame: pd.DataFrame, random: Any) -> 
     random.shuffle(places)
     shuffled = settled(frame.iloc[places].reset_index(drop=True), CPU)
     assert as_multiset(shuffled) == as_multiset(settled(frame, CPU))
+
+
+def test_a_guests_return_takes_nothing_back_from_a_customer_of_the_same_key() -> None:
+    frame = lines({}, {"key_kind": "guest", "line_type": "return", "quantity": -1})
+    assert_frames_equal(settled(frame, CPU), frame)
 
 
 @settings(deadline=None, max_examples=60)

@@ -18,13 +18,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import Contract, contract
 from gpu_pipeline.errors import LakeError
+from gpu_pipeline.ingest.staging import Place, Staging
 from gpu_pipeline.privacy import (
     as_hex,
     chained,
@@ -191,19 +191,18 @@ def _rekey(lake: Lake, writer: Writer, found: Contract, chain: _Chain) -> None:
     """Commits the table's rows with new keys, once."""
     if lake.loaded(found.name, [chain.transaction]):
         return
-    staging = writer.staging / "rotation" / found.name
-    places = list(range(lake.buckets)) if found.bucketed else [None]
-    for place in places:
-        rows = lake.read_bucket(found.name, place)
+    folder = writer.staging / "rotation" / found.name
+    staging = Staging(folder, found, buckets=lake.buckets, backend=lake.backend)
+    for bucket in range(staging.buckets):
+        rows = lake.read_bucket(found.name, bucket)
         if len(rows):
             rekeyed = _with_new_keys(rows, found, chain.added, lake.backend)
-            _spread(rekeyed, staging, f"{place}.parquet", lake, bucketed=found.bucketed)
+            staging.put(f"{bucket:05d}", rekeyed)
     parts = []
-    for number, place in enumerate(places):
-        pieces = [str(piece) for piece in sorted((staging / str(place)).glob("*"))]
-        if pieces:
-            rows = lake.backend.read_parquet(pieces, found.names)
-            parts += writer.write(rows, found, number=number)
+    for bucket in range(staging.buckets):
+        rows = staging.take(Place((bucket,)))
+        if len(rows):
+            parts += writer.write(rows, found, number=bucket)
     note = {name: said for name, said in lake.note(found.name).items() if name != "files"}
     writer.commit(
         found,
@@ -246,25 +245,6 @@ def _evidence(text: str, hidden: frozenset[str], key: str) -> str:
 def _new_hex(token: str, key: str) -> str:
     number = int.from_bytes(bytes.fromhex(token), "big", signed=True)
     return as_hex(rotated(number, key=key))
-
-
-def _spread(rows: Frame, staging: Path, name: str, lake: Lake, *, bucketed: bool) -> None:
-    """Leaves the rows of each new bucket in a folder of its own."""
-    if not bucketed:
-        _put(rows, staging / "None" / name)
-        return
-    xp = lake.backend.xp
-    place = lake.backend.as_bits(rows[_KEY]) & (lake.buckets - 1)
-    order = xp.argsort(place, kind="stable")
-    ordered, edges = rows.iloc[order], xp.searchsorted(place[order], xp.arange(lake.buckets + 1))
-    for bucket, (start, stop) in enumerate(pairwise(lake.backend.to_host(edges).tolist())):
-        if stop > start:
-            _put(ordered.iloc[start:stop], staging / str(bucket) / name)
-
-
-def _put(rows: Frame, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows.to_parquet(str(path), compression="zstd", index=False)
 
 
 def _close(lake: Lake, table: str) -> None:

@@ -9,11 +9,10 @@ repeated, or was killed, adds nothing twice.
 
 import os
 import shutil
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -45,7 +44,7 @@ from gpu_pipeline.ingest.uniqueness import repeats
 from gpu_pipeline.quality.results import RESULTS
 from gpu_pipeline.quality.results import record as record_quality
 from gpu_pipeline.quality.verdicts import Measurement, file_measurements, worst
-from gpu_pipeline.store import Lake, Writer, compact_if_fragmented
+from gpu_pipeline.store import Lake, Writer, compact_if_fragmented, new_run_id
 
 __all__ = ["IngestReport", "LoadOptions", "ingest", "load"]
 
@@ -113,7 +112,7 @@ def load(
     """Loads the files of a plan; raises as `ingest` does."""
     reports: list[FileReport] = []
     asked = options if options is not None else LoadOptions()
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+    run_id = new_run_id()
     with lake.writer() as writer:
         known = loaded_before(lake, plan.files)
         for name in dict.fromkeys(file.feed.contract for file in plan.files):
@@ -214,7 +213,7 @@ class _Loader:
             accepted=self._staging(folder / "accepted", found),
             rejected=self._staging(folder / "rejected", in_same_buckets),
             order={no: place for place, no in enumerate(sorted(file.file_no for file in files))},
-            again=frozenset(file.file_no for file in files) if settled else frozenset(),
+            settled=frozenset(settled),
             reloaded=frozenset(file.file_no for file in files if file.file_id in reloaded),
             cut=None
             if keeps_time
@@ -240,11 +239,9 @@ class _Loader:
         """Where there are rows to settle, in pieces that the memory holds."""
         free = self.options.memory_bytes - _UNAVOIDABLE_BYTES
         most = max(free // (_threads() * _COPIES), LEAST_PIECE_BYTES)
-        everywhere = bool(work.again or work.reloaded)
-        places = work.accepted.places(most_bytes=most, everywhere=everywhere)
+        places = work.accepted.places(most_bytes=most, everywhere=work.rewrites_rejected)
         there = {bucket for place in places for bucket in place.buckets}
-        refused = work.rejected.places(most_bytes=2**63)
-        alone = {bucket for place in refused for bucket in place.buckets} - there
+        alone = {bucket for bucket, size in enumerate(work.rejected.sizes()) if size} - there
         return [*places, Place(tuple(sorted(alone)))] if alone else places
 
     def _check(
@@ -322,13 +319,11 @@ class _Loader:
         done: Sequence[Settled],
     ) -> None:
         refused, transactions = self.found.rejected(), [one.transaction for one in reports]
-        settled = self.lake.loaded(refused.name, transactions)
-        whole = bool(settled) or bool(work.reloaded)
         self.writer.commit(
             refused,
             [part for place in done for part in place.rejected_parts],
-            overwrite=whole,
-            transactions=[one for one in transactions if one not in settled],
+            overwrite=work.rewrites_rejected,
+            transactions=[one for one in transactions if one not in work.settled],
         )
         record_quality(self.lake, self.writer, measured)
         self.writer.commit(

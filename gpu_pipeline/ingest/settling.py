@@ -40,9 +40,10 @@ _LINE_BITS = 40
 class Load:
     """Files of one contract on their way into the lake.
 
-    `order` is the place of each file, by its number, among the files of the load. Rejected rows
-    of the files in `again` are in the lake already and are written anew; what was accepted and
-    rejected of the files in `reloaded` is taken out. Rows before `cut` are late.
+    `order` is the place of each file, by its number, among the files of the load. Of some the
+    lake has the rejected rows already, committed as `settled`: those of all the load's files are
+    written anew. What was accepted and rejected of the files in `reloaded` is taken out. Rows
+    before `cut` are late.
     """
 
     lake: Lake
@@ -51,7 +52,7 @@ class Load:
     accepted: Staging
     rejected: Staging
     order: Mapping[int, int]
-    again: frozenset[int] = frozenset()
+    settled: frozenset[str] = frozenset()
     reloaded: frozenset[int] = frozenset()
     cut: np.datetime64 | None = None
 
@@ -59,6 +60,11 @@ class Load:
     def backend(self) -> Backend:
         """Where the rows are."""
         return self.lake.backend
+
+    @property
+    def rewrites_rejected(self) -> bool:
+        """Whether the parts of rejected rows are all that the table then has."""
+        return bool(self.settled or self.reloaded)
 
     @cached_property
     def folder(self) -> Path:
@@ -145,10 +151,9 @@ def settle(load: Load, place: Place, repeats: Repeats) -> Settled:
     kept, kept_rejected = [accepted], [rejected]
     if load.reloaded and is_first:
         kept.append(_others(load, _of_lake(load, found, place.buckets)))
-    if (load.again or load.reloaded) and is_first:
+    if load.rewrites_rejected and is_first:
         before = _of_lake(load, refused, place.buckets)
-        gone = load.again | load.reloaded
-        kept_rejected.append(before[~before["file_no"].isin(list(gone))])
+        kept_rejected.append(before[~before["file_no"].isin(list(load.order))])
     return Settled(
         parts=_written(backend.frames.concat(kept), found, writer, place),
         rejected_parts=_written(backend.frames.concat(kept_rejected), refused, writer, place),

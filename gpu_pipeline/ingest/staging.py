@@ -77,10 +77,17 @@ class Staging:
         self.folder.mkdir(parents=True, exist_ok=True)
         _write(self.folder / f"{name}.arrow", table, edges)
 
-    def size_bytes(self, bucket: int) -> int:
-        """How much memory the rows of a bucket take; 0 where there are none."""
-        batches = self._batches((bucket,))
-        return sum(batch.get_total_buffer_size() for batch in batches if batch.num_rows)
+    def sizes(self) -> list[int]:
+        """How many bytes of memory the rows of each bucket take; 0 where there are none."""
+        sizes = [0] * self.buckets
+        for path in self._files():
+            # Mapped: only what says how large a batch is gets read.
+            with pa.memory_map(str(path)) as source:
+                file = pa.ipc.open_file(source)
+                for bucket in range(self.buckets):
+                    batch = file.get_batch(bucket)
+                    sizes[bucket] += batch.get_total_buffer_size() if batch.num_rows else 0
+        return sizes
 
     def take(self, place: Place) -> Frame:
         """The rows of a place, in the contract's columns."""
@@ -96,8 +103,7 @@ class Staging:
         than about `most_bytes` in pieces.
         """
         found, together, size = list[Place](), list[int](), 0
-        for bucket in range(self.buckets):
-            mine = self.size_bytes(bucket)
+        for bucket, mine in enumerate(self.sizes()):
             if together and size + mine > most_bytes:
                 found.append(Place(tuple(together)))
                 together, size = [], 0
@@ -121,8 +127,11 @@ class Staging:
         edges = xp.searchsorted(place[order], xp.arange(self.buckets + 1))
         return frame.iloc[order], self.backend.to_host(edges).tolist()
 
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("*.arrow"))
+
     def _batches(self, buckets: Sequence[int]) -> Iterator[pa.RecordBatch]:
-        for path in sorted(self.folder.glob("*.arrow")):
+        for path in self._files():
             # Not mapped: what was read once would stay in memory until the load is over.
             with pa.OSFile(str(path)) as source:
                 file = pa.ipc.open_file(source)

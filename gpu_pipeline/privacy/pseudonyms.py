@@ -98,8 +98,8 @@ def _named(values: "Series", *, key: str, kind: str, backend: "Backend") -> "tup
     """The tokens of a column, and which of its values name anybody; by way of distinct values."""
     xp, frames = backend.xp, backend.frames
     codes, unique = values.factorize()
-    distinct = _canonical_column(frames.Series(unique, dtype="str"))
-    made = backend.sha64(distinct, prefix=f"{first_key(key)}{kind}:")
+    distinct = _canonical_column(frames.Series(unique, dtype="str"), backend)
+    made = backend.sha64(distinct, prefix=f"{first_key(key)}{kind}:", distinct=True)
     for later in keys_in(key)[1:]:
         made = frames.Series(xp.asarray(rotated_all(backend.to_host(made), key=later)))
     # A missing value has the code -1, the place at the end.
@@ -112,14 +112,14 @@ def _named(values: "Series", *, key: str, kind: str, backend: "Backend") -> "tup
     )
 
 
-def _canonical_column(values: "Series") -> "Series":
+def _canonical_column(values: "Series", backend: "Backend") -> "Series":
     """`_canonical` over a column."""
     text = values.str.strip(_BLANK)
-    is_numeric = text.str.contains(_NUMERIC, regex=True).fillna(value=False).astype("bool")
+    is_numeric = backend.contains(text, _NUMERIC)
     if bool(is_numeric.any()):
         text = text.where(~is_numeric, text.str.replace(r"\.0+$", "", regex=True))
     # E-mail addresses are lower-cased in ASCII; other ids keep their case.
-    is_mail = text.str.contains("@", regex=False).fillna(value=False).astype("bool")
+    is_mail = backend.contains(text, "@")
     if bool(is_mail.any()):
         text = text.where(~is_mail, text.str.translate(_ASCII_LOWER))
     return text

@@ -8,6 +8,7 @@ from gpu_pipeline.store.compaction import (
     remove_old_files,
 )
 from gpu_pipeline.store.conditions import Condition
+from gpu_pipeline.store.folder import new_run_id
 from gpu_pipeline.store.keys import key_hashes, read_keys
 from gpu_pipeline.store.lake import Lake
 from gpu_pipeline.store.parts import Part, write_parts
@@ -25,6 +26,7 @@ __all__ = [
     "compact_if_fragmented",
     "compact_tables",
     "key_hashes",
+    "new_run_id",
     "read_keys",
     "remove_old_files",
     "write_parts",

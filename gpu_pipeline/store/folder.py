@@ -2,7 +2,9 @@
 
 import json
 import os
+import uuid
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ __all__ = [
     "check_settled",
     "key_path",
     "make_lake_folder",
+    "new_run_id",
     "read_key_file",
     "read_settings",
     "write_key_file",
@@ -37,6 +40,11 @@ _NEEDED = {
 }
 _UNFINISHED = ".new"
 _NEXT = "next "  # before a key that a rotation has not finished with
+
+
+def new_run_id() -> str:
+    """What a run or a load is called in the lake: when it began (UTC), and a few digits of chance."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
 
 
 def key_path(lake: Path) -> Path:

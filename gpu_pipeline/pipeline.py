@@ -62,6 +62,10 @@ class Work:
         timed = found.kind == "event" or found.stage == "source"
         return self.lake.read(table, columns, as_of=self.as_of if timed else None)
 
+    def empty(self, table: str) -> "Frame":
+        """No rows of the table: what Dask takes for their kind."""
+        return self.lake.backend.empty(contract(table))
+
     def replace(self, table: str, frame: "dd.DataFrame | Frame") -> None:
         """Makes the frame the table's next version, in place of all its rows."""
         found = contract(table)

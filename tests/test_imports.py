@@ -23,9 +23,12 @@ LAYERS = (
     ("config", "contracts", "terminal"),
     ("backend",),
     ("privacy", "access", "kernels"),
-    ("store", "orders"),
+    ("store", "orders", "labels", "ordering"),
     ("quality", "lineage", "charts", "exchange"),
-    ("ingest", "sessions", "funnels", "features", "synthetic"),
+    (
+        *("ingest", "synthetic", "sessions", "funnels", "features"),
+        *("associations", "paths", "cohorts"),
+    ),
     (
         *("segmentation", "customer_value", "forecasting", "inventory", "trends", "publish"),
         *("scoring", "session_files"),

@@ -9,8 +9,9 @@ import numpy as np
 from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import PipelineError
+from gpu_pipeline.labels import Labels
 
-__all__ = ["COUNTED", "Columns", "Events", "Labels", "check_event_types", "times_of"]
+__all__ = ["COUNTED", "Columns", "Events", "check_event_types", "times_of"]
 
 # What a session counts, by the event type of contract clickstream.
 COUNTED = {"views": "view", "carts": "cart", "checkouts": "checkout", "purchases": "purchase"}
@@ -54,32 +55,6 @@ class Columns:
         """All of them."""
         named = (self.customer, self.time, self.event, self.product, *self.entry, *self.kept)
         return list(dict.fromkeys(name for name in named if name is not None))
-
-
-@dataclass(frozen=True)
-class Labels:
-    """A column of texts as codes into `texts`, which are sorted; a null has the last code."""
-
-    codes: Array
-    texts: Series
-
-    @classmethod
-    def of(cls, values: Series, backend: Backend) -> Self:
-        """The texts of a column."""
-        xp = backend.xp
-        codes, unique = values.factorize()
-        count = len(unique)
-        order = xp.asarray(unique.argsort())
-        rank = xp.full(count + 1, count, dtype=xp.int64)
-        rank[order] = xp.arange(count)
-        # A null has the code -1: the place at the end.
-        return cls(rank[xp.asarray(codes)], backend.frames.Series(unique.take(order)))
-
-    def text(self, codes: Array, backend: Backend) -> Series:
-        """The texts of these codes; null where there was none."""
-        nothing = backend.frames.Series([None], dtype="str")
-        whole: Series = backend.frames.concat([self.texts, nothing], ignore_index=True)
-        return whole.take(codes).reset_index(drop=True)
 
 
 @dataclass(frozen=True)

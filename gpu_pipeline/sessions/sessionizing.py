@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, cast, overload
 
 from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.kernels import mixed_hash, order_of, text_hash
+from gpu_pipeline.labels import Labels
+from gpu_pipeline.ordering import in_order, pieces
 from gpu_pipeline.sessions.cutting import session_starts, stops_of
 from gpu_pipeline.sessions.describing import Piece, attributes
-from gpu_pipeline.sessions.events import Columns, Events, Labels, check_event_types, times_of
+from gpu_pipeline.sessions.events import Columns, Events, check_event_types, times_of
 from gpu_pipeline.sessions.machines import REASONS
-from gpu_pipeline.sessions.ordering import in_order, pieces
 from gpu_pipeline.sessions.rule import SessionRule
 
 if TYPE_CHECKING:

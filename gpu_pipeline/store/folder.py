@@ -43,7 +43,7 @@ _NEXT = "next "  # before a key that a rotation has not finished with
 
 
 def new_run_id() -> str:
-    """What a run or a load is called in the lake: when it began (UTC), and a few digits of chance."""
+    """The name of a run or a load in the lake: when it began (UTC), and a few digits of chance."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
 
 

@@ -1,0 +1,12 @@
+"""The steps of the product, a room each: what they read, what they write, and how."""
+
+from gpu_pipeline.steps.customers import FEATURES, SEGMENTS
+from gpu_pipeline.steps.demand import DEMAND, FORECAST
+from gpu_pipeline.steps.quality import QUALITY
+from gpu_pipeline.steps.serving import PUBLISH
+from gpu_pipeline.steps.sessions import SESSIONS
+from gpu_pipeline.steps.texts import SENTIMENT
+
+__all__ = ["STEPS"]
+
+STEPS = (QUALITY, SESSIONS, FEATURES, SEGMENTS, DEMAND, FORECAST, SENTIMENT, PUBLISH)

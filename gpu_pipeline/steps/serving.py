@@ -1,0 +1,112 @@
+"""The step that publishes what the others made."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from gpu_pipeline.backend import Frame
+from gpu_pipeline.errors import LakeError
+from gpu_pipeline.pipeline import Step, Work
+from gpu_pipeline.publish import Snapshot, write_snapshot
+from gpu_pipeline.store import Lake
+from nlp import SentimentModel
+from nlp.model import version_of
+
+__all__ = ["PUBLISH"]
+
+
+def _publish(work: Work) -> None:
+    served = ("customer_features", "customer_segments", "segment_profiles", "demand_forecast")
+    tables = {name: _chunks(work, name) for name in served if work.has(name)}
+    sentiment = _product_sentiment(work)
+    tables["product_sentiment"] = iter([sentiment])
+    tables["product_names"] = iter([_product_names(work, sentiment["product_id"])])
+    versions = {name: work.lake.version(name) for name in work.lake.tables()}
+    path = write_snapshot(
+        work.lake.serving,
+        tables,
+        facts={
+            "run_id": work.run_id,
+            "as_of": work.as_of.isoformat(),
+            "made_at": datetime.now(UTC).isoformat(),
+            "data_versions": json.dumps(versions),
+            "model_version": version_of(work.config.text_model),
+            "fingerprint": work.fingerprint,
+        },
+    )
+    work.facts.update(snapshot=path.stem)
+
+
+def _chunks(work: Work, table: str) -> Iterator[pd.DataFrame]:
+    frame = work.read(table)
+    for i in range(frame.npartitions):
+        yield work.lake.backend.to_pandas(frame.partitions[i].compute())
+
+
+def _product_names(work: Work, mentioned: "pd.Series[str]") -> pd.DataFrame:
+    """product_id and name: the catalogue's, else the last on an order line, else the id itself."""
+    to_pandas = work.lake.backend.to_pandas
+    found = [pd.DataFrame({"product_id": mentioned, "name": mentioned})]
+    if work.has("orders"):
+        columns = ["product_id", "product_name", "ordered_at", "line_type"]
+        lines = work.read("orders", columns).map_partitions(_printed_names).compute()
+        printed = to_pandas(_printed_names(lines))
+        found.append(printed.assign(name=printed["product_name"].fillna(printed["product_id"])))
+    if work.has("products"):
+        found.append(to_pandas(work.read("products", ["product_id", "name"]).compute()))
+    names = pd.concat(found)[["product_id", "name"]]
+    return names.drop_duplicates("product_id", keep="last").reset_index(drop=True)
+
+
+def _printed_names(lines: Frame) -> Frame:
+    """The line of each product on whose sale its name was printed last; any where none was."""
+    sold = lines[lines["line_type"] == "sale"]
+    ordered = sold.assign(printed=sold["product_name"].notna()).sort_values(
+        ["printed", "ordered_at", "product_name"]
+    )
+    return ordered.drop_duplicates(subset=["product_id"], keep="last")[list(lines.columns)]
+
+
+def _product_sentiment(work: Work) -> pd.DataFrame:
+    """Texts about each product, and how many of them sound which way."""
+    columns = ["product_id", "label"]
+    if work.has("text_sentiment"):
+        frame: Frame = work.read("text_sentiment", columns).compute()
+    else:
+        frame = work.empty("text_sentiment")[columns]
+    about = work.lake.backend.to_pandas(frame).dropna()
+    said = {label: about["label"] == label for label in SentimentModel.labels}
+    counts = pd.DataFrame(said).groupby(about["product_id"]).sum().astype("int64")
+    counts.insert(0, "texts", counts.sum(axis=1))
+    return counts.reset_index()
+
+
+def _published(lake: Lake) -> str | None:
+    try:
+        snapshot = Snapshot.open(lake.serving)
+    except LakeError:
+        # Nothing there, or damaged: either way it is to be made.
+        return None
+    try:
+        return snapshot.facts.get("fingerprint")
+    finally:
+        snapshot.close()
+
+
+PUBLISH = Step(
+    name="publish",
+    reads=(
+        "customer_features",
+        "customer_segments",
+        "segment_profiles",
+        "demand_forecast",
+        "text_sentiment",
+        "orders",
+        "products",
+    ),
+    writes=(),
+    run=_publish,
+    current=_published,
+)

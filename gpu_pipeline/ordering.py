@@ -1,50 +1,216 @@
 """Events in pieces of whole customers, each in order of (customer, time), at little cost.
 
-Rows that lie in order already, as those of a bucketed file do, are only looked at.
+Rows that lie in order already, as those of a bucketed file do, are only looked at. Others are
+dealt out to ranges of customers, a part that the processor's cache holds at a time, and each
+range is sorted by itself.
 """
 
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from types import ModuleType
+from typing import Any, Self
 
 from gpu_pipeline.backend import Array, Backend
-from gpu_pipeline.kernels import hash_buckets, is_in_order, radix_order
+from gpu_pipeline.kernels import is_in_order, radix_order, rows_of_runs, run_starts
 
-__all__ = ["in_order", "pieces"]
+__all__ = ["MOST_RANGES", "KeyRanges", "Rows", "in_order", "in_pieces"]
 
-_MOST_BITS = 8
+MOST_RANGES = 256
+_SLOT_BITS = 16
+_SLOTS = 1 << _SLOT_BITS
+_ROWS_IN_CACHE = 1 << 16
+_ROWS_AT_A_DEAL = 1 << 19
+_WIDE_BITS = 32
+_MOST_SHARED = 16
+_ONE_BY_ONE: Callable[..., Iterable[Any]] = map
 
 
-def pieces(customer: Array, time: Array, backend: Backend) -> list[slice | Array]:
-    """Rows that share no customer, piece by piece: slices where all lie in order, else places.
+@dataclass(frozen=True)
+class KeyRanges:
+    """Consecutive ranges of int64 keys with about as many rows each.
 
-    Customers are int64 codes, times int64 microseconds. Pieces by a hash have about
-    `backend.rows_at_once` rows, up to 256 times that in all.
+    From `low` to `high` lie 65,536 slots of equal width, 2**`shift`; `ranges` says of each which
+    range it belongs to.
     """
+
+    low: int
+    high: int
+    shift: int
+    ranges: Array
+
+    @classmethod
+    def of(cls, keys: Array, count: int, xp: ModuleType) -> Self:
+        """`count` ranges, or fewer where keys crowd in a slot, for such keys; 256 at most."""
+        low, high = int(keys.min()), int(keys.max())
+        shift = max(0, (high - low).bit_length() - _SLOT_BITS)
+        held = xp.bincount(_slots(keys, low, shift, xp), minlength=_SLOTS)
+        # A slot is where its middle row is: so the first and the last never fall together.
+        middle = 2 * xp.cumsum(held) - held
+        count = min(count, MOST_RANGES)
+        found = xp.minimum(middle * count // (2 * len(keys)), count - 1)
+        return cls(low, high, shift, found.astype(xp.uint8))
+
+    @property
+    def count(self) -> int:
+        """How many ranges there are."""
+        return int(self.ranges[-1]) + 1
+
+    def numbers(self, keys: Array, xp: ModuleType) -> Array:
+        """The range of each key, as uint8; one beyond the ends belongs to the last there."""
+        return self.ranges[_slots(xp.clip(keys, self.low, self.high), self.low, self.shift, xp)]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows: their places among all, and what is known of each; customer and time first."""
+
+    places: Array
+    columns: tuple[Array, ...]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self], xp: ModuleType) -> Self:
+        """The rows of all parts, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = zip(*(part.columns for part in parts), strict=True)
+        places = xp.concatenate([part.places for part in parts])
+        return cls(places, tuple(xp.concatenate(values) for values in columns))
+
+    def at(self, places: slice | Array) -> "Rows":
+        """Those at these places."""
+        return Rows(self.places[places], tuple(values[places] for values in self.columns))
+
+    def in_order(self, backend: Backend) -> "Rows":
+        """The same in order of (customer, time); stable."""
+        customer, time = self.columns[:2]
+        if is_in_order([customer, time], backend.xp):
+            return self
+        return self.at(in_order(customer, time, backend))
+
+
+def in_pieces(
+    columns: Sequence[Array], backend: Backend, each: Callable[..., Iterable[Any]] = _ONE_BY_ONE
+) -> list[list[Rows]]:
+    """The rows of these columns in pieces that share no customer, in order of their customers.
+
+    The first column are customers, as int64 codes, the second times in microseconds; others come
+    along. A piece has about `backend.rows_at_once` rows, in parts for `Rows.joined`. The parts of
+    work are handed to `each`, a `map`.
+    """
+    xp, rows = backend.xp, len(columns[0])
+    places = xp.arange(rows, dtype=xp.int32 if rows < 1 << 31 else xp.int64)
+    whole = Rows(places, tuple(columns))
+    if is_in_order(columns[:2], xp):
+        return [[whole.at(piece)] for piece in _slices(columns[0], backend)]
+    return _pieces([whole], backend, each)
+
+
+def _slices(customer: Array, backend: Backend) -> list[slice]:
+    """Whole customers of rows that lie in order."""
     xp, rows = backend.xp, len(customer)
-    count = -(-rows // backend.rows_at_once)
-    if is_in_order([customer, time], xp):
-        # A piece begins with the first row of a customer.
-        inside = customer[[number * rows // count for number in range(1, count)]]
-        edges = [0, *(int(row) for row in xp.searchsorted(customer, inside)), rows]
-        return [slice(a, b) for a, b in pairwise(edges) if a < b]
-    bits = min(_MOST_BITS, max(0, count - 1).bit_length())
-    if not bits:
-        return [xp.arange(rows)]
-    bucket = hash_buckets(customer, bits, xp)
-    order = xp.argsort(bucket, kind="stable")
-    edges = [0, *(int(edge) for edge in xp.cumsum(xp.bincount(bucket, minlength=1 << bits)))]
-    return [order[a:b] for a, b in pairwise(edges) if a < b]
+    count = max(1, rows // backend.rows_at_once)
+    # A piece begins with the first row of a customer.
+    inside = customer[[number * rows // count for number in range(1, count)]]
+    edges = [0, *(int(row) for row in xp.searchsorted(customer, inside)), rows]
+    return [slice(a, b) for a, b in pairwise(edges) if a < b] or [slice(0, 0)]
+
+
+def _pieces(
+    parts: list[Rows], backend: Backend, each: Callable[..., Iterable[Any]]
+) -> list[list[Rows]]:
+    xp, rows = backend.xp, sum(len(part.places) for part in parts)
+    count = rows // backend.rows_at_once
+    if count < 2:
+        return [parts] if rows else []
+    whole = Rows.joined(parts, xp)
+    customer = whole.columns[0]
+    ranges = KeyRanges.of(customer, count, xp)
+    if ranges.low == ranges.high:
+        return [parts]
+    step = max(_ROWS_AT_A_DEAL, backend.rows_at_once)
+    some = [whole.at(slice(first, first + step)) for first in range(0, rows, step)]
+    dealt = list(each(lambda part: _dealt(part, ranges, xp), some))
+    found = []
+    for number in range(ranges.count):
+        piece = [part[number] for part in dealt if len(part[number].places)]
+        # Where keys crowd in one slot, its own slots are narrower.
+        found += _pieces(piece, backend, each)
+    return found
+
+
+def _dealt(part: Rows, ranges: KeyRanges, xp: ModuleType) -> list[Rows]:
+    """The rows of each range, in the order in which they came."""
+    number = ranges.numbers(part.columns[0], xp)
+    by_range = part.at(xp.argsort(number, kind="stable"))
+    edges = [0, *(int(edge) for edge in xp.cumsum(xp.bincount(number, minlength=ranges.count)))]
+    return [by_range.at(slice(a, b)) for a, b in pairwise(edges)]
 
 
 def in_order(customer: Array, time: Array, backend: Backend) -> Array:
     """The places that put the rows of one piece in order of (customer, time); stable."""
     xp = backend.xp
+    if is_in_order([time], xp):
+        return _by_customer(customer, backend)
+    by_time = xp.argsort(time, kind="stable")
+    order: Array = by_time[_by_customer(customer[by_time], backend)]
+    return order
+
+
+def _by_customer(customer: Array, backend: Backend) -> Array:
+    """The places that put the customers in order; stable.
+
+    Their highest bits are sorted by radix, and what these leave undecided by itself.
+    """
+    xp = backend.xp
+    if not len(customer):
+        return xp.arange(0)
+    low = int(customer.min())
+    width = (int(customer.max()) - low).bit_length()
+    for bits in (_SLOT_BITS, _WIDE_BITS):
+        slots = _slots(customer, low, max(0, width - bits), xp)
+        order = radix_order(slots, 1 << min(bits, width), xp)
+        if width <= bits:
+            return order
+        if _settled(order, customer, slots, xp):
+            return order
+    return _by_rank(customer, backend)
+
+
+def _settled(order: Array, customer: Array, slots: Array, xp: ModuleType) -> bool:
+    """Puts the rows in `order` whose slots hold several customers; not where these are many."""
+    here = customer[order]
+    begins = run_starts([here], xp)
+    theirs = slots[order[begins]]
+    shared = theirs[1:][theirs[1:] == theirs[:-1]]
+    if not len(shared):
+        return True
+    if len(shared) * _MOST_SHARED > len(order):
+        return False
+    slots = slots[order]
+    shared = shared[run_starts([shared], xp)]
+    starts = xp.searchsorted(slots, shared)
+    rows = rows_of_runs(starts, xp.searchsorted(slots, shared, side="right") - starts, xp)
+    # The slots ascend with their customers, so that all of them are sorted at once.
+    order[rows] = order[rows[xp.argsort(here[rows], kind="stable")]]
+    return True
+
+
+def _by_rank(customer: Array, backend: Backend) -> Array:
+    """As `_by_customer`, for customers of whom many crowd in few places."""
+    xp = backend.xp
     codes, unique = backend.frames.Series(customer).factorize()
     known = xp.asarray(unique.values)
     rank = xp.empty(len(known), dtype=xp.int32)
     rank[xp.argsort(known, kind="stable")] = xp.arange(len(known), dtype=xp.int32)
-    codes = rank[codes]
-    if is_in_order([time], xp):
-        return radix_order(codes, len(known), xp)
-    by_time = xp.argsort(time, kind="stable")
-    order: Array = by_time[radix_order(codes[by_time], len(known), xp)]
-    return order
+    return radix_order(rank[codes], len(known), xp)
+
+
+def _slots(keys: Array, low: int, shift: int, xp: ModuleType) -> Array:
+    """How many times 2**`shift` each key is above `low`, as uint32."""
+    slots = xp.empty(len(keys), dtype=xp.uint32)
+    for first in range(0, len(keys), _ROWS_IN_CACHE):
+        rows = slice(first, first + _ROWS_IN_CACHE)
+        # What wraps is right again as a number without a sign.
+        slots[rows] = (keys[rows] - low).view("uint64") >> shift
+    return slots

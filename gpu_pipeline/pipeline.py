@@ -85,7 +85,7 @@ class Work:
 class Step:
     """One step: the tables it reads and writes, the settings it depends on, and what it does.
 
-    It runs when any table it reads is there; what it `uses` are other sources that alone give it
+    It runs when any table it reads is there; what it `uses` are others that alone give it
     nothing to do. `state` names what else it depends on (a model's
     version); `current` says what fingerprint its result has where that is no table. A step that
     is not `dated` depends on what had happened by the moment of the run, not on the moment: it
@@ -219,7 +219,8 @@ def _status(
     """What is to be done, where the tables `changed` would have been rewritten by now."""
     if not any(table in changed or lake.version(table) is not None for table in step.reads):
         return "nothing to read"
-    if forced or changed.intersection(step.reads) or not _is_current(step, lake, fingerprint):
+    is_touched = changed.intersection((*step.reads, *step.uses))
+    if forced or is_touched or not _is_current(step, lake, fingerprint):
         return "would run"
     return "up to date"
 
@@ -249,12 +250,16 @@ def _report(step: Step, status: Status, began: float, facts: Mapping[str, Any]) 
 
 
 def _ordered(steps: tuple[Step, ...]) -> list[Step]:
-    """The steps, each after those that write what it reads; else in the order given."""
+    """The steps, each after those that write what it reads or uses; else in the order given."""
     writer_of = {table: step.name for step in steps for table in step.writes}
     waiting, placed = list(steps), list[Step]()
     while waiting:
         done = {step.name for step in placed}
-        ready = [s for s in waiting if {writer_of.get(t) for t in s.reads} - {None, s.name} <= done]
+        ready = [
+            s
+            for s in waiting
+            if {writer_of.get(t) for t in (*s.reads, *s.uses)} - {None, s.name} <= done
+        ]
         if not ready:
             message = f"Steps wait for each other: {', '.join(step.name for step in waiting)}."
             raise PipelineError(message)

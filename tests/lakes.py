@@ -19,6 +19,9 @@ DERIVED = (
     "open_sessions",
     "segment_profiles",
     "sessions",
+    "product_quality",
+    "support_cases",
+    "support_daily",
     "text_sentiment",
 )
 

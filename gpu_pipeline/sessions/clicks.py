@@ -17,6 +17,8 @@ CLICK_COLUMNS = Columns(
     event="event_type",
     product="product_id",
     entry=("channel", "device"),
+    price="price",
+    currency="currency",
     kept=("key_kind", "event_id"),
 )
 

@@ -1,11 +1,12 @@
 """What happened in each session: counts, products, the way in, and whether a person was there."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
 from gpu_pipeline.backend import Array, Backend
 from gpu_pipeline.kernels import order_of, run_starts, segment_sums
-from gpu_pipeline.sessions.events import Events
+from gpu_pipeline.sessions.events import COUNTED, Events
 from gpu_pipeline.sessions.machines import Counts, machine_reasons
 from gpu_pipeline.sessions.rule import SessionRule
 
@@ -16,12 +17,14 @@ __all__ = ["Piece", "attributes"]
 class Piece:
     """Some customers' events in order of (customer, time), and where their sessions lie.
 
-    `rows` are their rows in the frame; a session is from a start to its stop, in this order.
+    `rows` are their rows in the frame, `values` what is asked of each event; a session is from a
+    start to its stop, in this order.
     """
 
-    rows: slice | Array
+    rows: Array
     customer: Array
     time: Array
+    values: Mapping[str, Array]
     starts: Array
     stops: Array
 
@@ -31,20 +34,28 @@ def attributes(
 ) -> dict[str, Array]:
     """By column, one entry a session; texts as codes, `excluded_for` as those of its reasons."""
     xp = backend.xp
+    kind = piece.values["kind"]
     found = {
-        name: segment_sums(is_kind[piece.rows].astype("int64"), piece.starts, xp)
-        for name, is_kind in events.kinds.items()
+        name: segment_sums((kind == code).astype("int64"), piece.starts, xp)
+        for code, name in enumerate(COUNTED, 1)
     }
     sizes = piece.stops - piece.starts
-    found["bounced"] = sizes == 1
     session = xp.repeat(xp.arange(len(sizes)), sizes)
+    if events.price is not None:
+        is_paid = kind == 1 + list(COUNTED).index("purchases")
+        paid = xp.where(is_paid, piece.values["price"], 0)
+        found["revenue"] = segment_sums(paid, piece.starts, xp)
+    if events.currency is not None:
+        codes, known = piece.values["currency"], len(events.currency.texts)
+        found["currency"] = xp.full(len(sizes), known)
+        found["currency"][session[codes < known]] = 0  # the only one
+    found["bounced"] = sizes == 1
     if events.product is not None:
-        codes, known = events.product.codes[piece.rows], len(events.product.texts)
-        found["products"] = _different(session, codes, known, len(sizes), backend)
-    is_entry = piece.time == piece.time[piece.starts][session]
+        known = len(events.product.texts)
+        found["products"] = _different(piece, session, known, xp)
+    entry = xp.flatnonzero(piece.time == piece.time[piece.starts][session])
     for name, labels in events.entry.items():
-        codes = labels.codes[piece.rows]
-        found[name] = _first(session[is_entry], codes[is_entry], xp)
+        found[name] = _first(session[entry], labels.codes[piece.rows[entry]], xp)
     counts = Counts(
         events=sizes,
         views=found["views"],
@@ -56,13 +67,17 @@ def attributes(
     return found
 
 
-def _different(session: Array, codes: Array, known: int, sessions: int, backend: Backend) -> Array:
-    """How many different codes each session has, those of nulls (`known`) left out."""
-    there = codes < known
-    pairs = backend.frames.Series(session[there] * known + codes[there]).drop_duplicates()
-    # Where no code is known there is no pair either.
-    counts: Array = backend.xp.bincount(pairs.values // max(known, 1), minlength=sessions)
-    return counts.astype("int64")
+def _different(piece: Piece, session: Array, known: int, xp: ModuleType) -> Array:
+    """How many different products each session has; a null has the last code, `known`."""
+    width = known + 1
+    kind = xp.uint32 if len(piece.starts) * width < 1 << 32 else xp.int64
+    # Sorted, sessions stay where they are: only the products within them are put in order.
+    pairs = xp.sort((session * width + piece.values["product"]).astype(kind))
+    is_new = xp.ones(len(pairs), dtype=bool)
+    is_new[1:] = pairs[1:] != pairs[:-1]
+    last = pairs[piece.stops - 1].astype(xp.int64)
+    has_null = last - xp.arange(len(last)) * width == known
+    return segment_sums(is_new.astype("int64"), piece.starts, xp) - has_null
 
 
 def _first(session: Array, codes: Array, xp: ModuleType) -> Array:

@@ -27,11 +27,13 @@ class Columns:
     event: str | None = None
     product: str | None = None
     entry: tuple[str, ...] = ()
+    price: str | None = None
+    currency: str | None = None
     kept: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, names: list[str], *, customer: str, time: str, event: str | None) -> Self:
-        """Those that were named; with events also product_id, channel and device where there.
+        """Those that were named; with events also the usual ones that are there.
 
         Raises:
             PipelineError: the frame has not all that were named.
@@ -48,47 +50,62 @@ class Columns:
             event=event,
             product="product_id" if "product_id" in names else None,
             entry=tuple(name for name in _ENTRY if name in names),
+            price="price" if "price" in names else None,
+            currency="currency" if {"price", "currency"} <= set(names) else None,
         )
 
     @property
     def names(self) -> list[str]:
         """All of them."""
-        named = (self.customer, self.time, self.event, self.product, *self.entry, *self.kept)
+        named = (self.customer, self.time, self.event, self.product, *self.entry)
+        named = (*named, self.price, self.currency, *self.kept)
         return list(dict.fromkeys(name for name in named if name is not None))
 
 
 @dataclass(frozen=True)
 class Events:
-    """One entry a row of the frame: `customer` as int64 codes, `time` in microseconds."""
+    """One entry a row of the frame: `customer` as int64 codes, `time` in microseconds.
+
+    `kind` is 1 + the place in COUNTED of what the event is counted as, 0 where it is none.
+    """
 
     customer: Array
     time: Array
-    kinds: Mapping[str, Array]
+    kind: Array | None
     product: Labels | None
     entry: Mapping[str, Labels]
+    price: Array | None = None
+    currency: Labels | None = None
 
     @classmethod
     def of(cls, frame: Frame, columns: Columns, backend: Backend) -> Self:
         """The rows of the frame.
 
         Raises:
-            PipelineError: a row has no customer or no time, or they are of a type that is none.
+            PipelineError: a row has no customer or no time, or they are of a type that is none,
+                or purchases are paid in several currencies.
         """
-        kinds = {}
-        if columns.event is not None:
-            said = Labels.of(frame[columns.event], backend)
-            known = backend.to_pandas(said.texts.to_frame("text"))["text"].tolist()
-            for name, kind in COUNTED.items():
-                code = known.index(kind) if kind in known else -1
-                kinds[name] = said.codes == code
         product = None if columns.product is None else frame[columns.product]
         return cls(
             customer=_customers(frame[columns.customer], columns.customer, backend),
             time=_microseconds(frame[columns.time], columns.time, backend),
-            kinds=kinds,
+            kind=None if columns.event is None else _kinds(frame[columns.event], backend),
             product=None if product is None else Labels.of(product, backend),
             entry={name: Labels.of(frame[name].astype("str"), backend) for name in columns.entry},
+            price=_amounts(frame, columns, backend),
+            currency=_currencies(frame, columns, backend),
         )
+
+    @property
+    def of_all(self) -> dict[str, Array]:
+        """What is asked of every event of a session, by name; the entry is asked of its first."""
+        found = {
+            "kind": self.kind,
+            "price": self.price,
+            "currency": None if self.currency is None else self.currency.codes,
+            "product": None if self.product is None else self.product.codes,
+        }
+        return {name: values for name, values in found.items() if values is not None}
 
 
 def check_event_types(frame: Frame, columns: Columns) -> None:
@@ -106,6 +123,14 @@ def check_event_types(frame: Frame, columns: Columns) -> None:
             "these names first, or leave the event column out."
         )
         raise PipelineError(message)
+
+
+def _kinds(values: Series, backend: Backend) -> Array:
+    said = Labels.of(values, backend)
+    known = backend.to_pandas(said.texts.to_frame("text"))["text"].tolist()
+    counted = list(COUNTED.values())
+    codes = [1 + counted.index(text) if text in counted else 0 for text in (*known, None)]
+    return backend.xp.asarray(codes, dtype="uint8")[said.codes]
 
 
 def _customers(values: Series, name: str, backend: Backend) -> Array:
@@ -131,6 +156,41 @@ def _microseconds(values: Series, name: str, backend: Backend) -> Array:
     times = backend.to_times(values)
     _refuse_missing(times, name, "time")
     return backend.as_bits(times.astype("int64"))
+
+
+def _amounts(frame: Frame, columns: Columns, backend: Backend) -> Array | None:
+    """Whole numbers as int64, others and texts as float64; 0 where there is none."""
+    if columns.price is None:
+        return None
+    values = frame[columns.price]
+    if values.dtype.kind in "iu":
+        return backend.as_bits(values.fillna(0).astype("int64"))
+    numbers = backend.frames.to_numeric(values, errors="coerce").astype("float64")
+    unread = int((numbers.isna() & values.notna()).sum())
+    if unread:
+        message = (
+            f"{unread:,} of {len(values):,} amounts in column {columns.price!r} are no numbers: "
+            "write them as 1234.5, or leave the column out."
+        )
+        raise PipelineError(message)
+    amounts: Array = numbers.fillna(0).values
+    return amounts
+
+
+def _currencies(frame: Frame, columns: Columns, backend: Backend) -> Labels | None:
+    """What purchases are paid in, one currency; null is what other events and unpaid ones have."""
+    if columns.currency is None:
+        return None
+    paid = frame[columns.currency].where(frame[columns.event] == COUNTED["purchases"], None)
+    found = Labels.of(paid.astype("str"), backend)
+    if len(found.texts) > 1:
+        names = ", ".join(backend.to_pandas(found.texts.to_frame("code"))["code"].tolist())
+        message = (
+            f"Purchases are paid in {names}: amounts of different currencies are not added. "
+            f"Convert {columns.price!r} to one of them first, or leave it out."
+        )
+        raise PipelineError(message)
+    return found
 
 
 def _refuse_missing(values: Series, name: str, what: str) -> None:

@@ -1,16 +1,16 @@
 """Sessions of any frame of events."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, cast, overload
 
 from gpu_pipeline.backend import Array, Backend, Frame, Series
-from gpu_pipeline.kernels import mixed_hash, order_of, text_hash
+from gpu_pipeline.kernels import mixed_hash, text_hash
 from gpu_pipeline.labels import Labels
-from gpu_pipeline.ordering import in_order, pieces
+from gpu_pipeline.ordering import Rows, in_pieces
 from gpu_pipeline.sessions.cutting import session_starts, stops_of
 from gpu_pipeline.sessions.describing import Piece, attributes
 from gpu_pipeline.sessions.events import Columns, Events, check_event_types, times_of
@@ -110,38 +110,39 @@ def sessions_of(
     """
     xp = backend.xp
     events = Events.of(frame, columns, backend)
-    rows = pieces(events.customer, events.time, backend)
+    columns_of_all = (events.customer, events.time, *events.of_all.values())
     cut = partial(_sessions_of_piece, events=events, rule=rule, backend=backend)
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        found = list(pool.map(cut, rows or [slice(0, 0)]))
+        found = list(pool.map(cut, in_pieces(columns_of_all, backend, pool.map)))
+    # Pieces come in order of their customers.
     whole = {name: xp.concatenate([piece[name] for piece in found]) for name in found[0]}
-    # Pieces hold customers in order: a stable sort has only to merge them.
-    order = order_of([events.customer[whole["row"]]], xp)
-    whole = {name: values[order] for name, values in whole.items()}
     return _table(frame, events, whole, columns, backend)
 
 
 def _sessions_of_piece(
-    rows: slice | Array, events: Events, rule: SessionRule, backend: Backend
+    parts: Sequence[Rows], events: Events, rule: SessionRule, backend: Backend
 ) -> Mapping[str, Array]:
-    """One entry a session: the row of its first event, its numbers, the codes of its texts."""
-    customer, time = events.customer[rows], events.time[rows]
-    if isinstance(rows, slice):
-        places = backend.xp.arange(rows.start, rows.stop)
-    else:
-        order = in_order(customer, time, backend)
-        rows = places = rows[order]
-        customer, time = customer[order], time[order]
+    """One entry a session: who, the row of its first event, its numbers, codes of its texts."""
+    rows = Rows.joined(parts, backend.xp).in_order(backend)
+    customer, time, *values = rows.columns
     starts = session_starts(customer, time, rule, backend.xp)
     stops = stops_of(starts, len(time), backend.xp)
     found = {
-        "row": places[starts],
+        "row": rows.places[starts],
+        "customer": customer[starts],
         "started_at": time[starts],
         "ended_at": time[stops - 1],
         "events": stops - starts,
     }
-    if events.kinds:
-        piece = Piece(rows=rows, customer=customer, time=time, starts=starts, stops=stops)
+    if events.kind is not None:
+        piece = Piece(
+            rows=rows.places,
+            customer=customer,
+            time=time,
+            values=dict(zip(events.of_all, values, strict=True)),
+            starts=starts,
+            stops=stops,
+        )
         found |= attributes(piece, events, rule, backend)
     return found
 
@@ -155,7 +156,7 @@ def _table(
 ) -> Frame:
     first = found["row"]
     table = {
-        columns.customer: frame[columns.customer].take(first).reset_index(drop=True),
+        columns.customer: _customer_column(frame[columns.customer], found, backend),
         "started_at": times_of(found["started_at"], backend),
         "ended_at": times_of(found["ended_at"], backend),
         "events": found["events"],
@@ -166,11 +167,21 @@ def _table(
     for name, values in found.items():
         if name == "excluded_for":
             table[name] = _reasons(values, backend)
+        elif name == "currency" and events.currency is not None:
+            table[name] = events.currency.text(values, backend)
         elif name in events.entry:
             table[name] = events.entry[name].text(values, backend)
-        elif name not in ("row", *table):
+        elif name not in ("row", "customer", *table):
             table[name] = values
     return backend.frames.DataFrame(table)
+
+
+def _customer_column(values: Series, found: Mapping[str, Array], backend: Backend) -> Series:
+    """Who made each session, in the type of the frame's column."""
+    if values.dtype.kind in "iu":
+        numbers: Series = backend.frames.Series(found["customer"]).astype(values.dtype)
+        return numbers
+    return values.take(found["row"]).reset_index(drop=True)
 
 
 def _reasons(codes: Array, backend: Backend) -> Series:
@@ -183,9 +194,9 @@ def _session_ids(
     frame: Frame, found: Mapping[str, Array], columns: Columns, backend: Backend
 ) -> Array:
     """A hash of customer and start: the same for the same session, wherever it is made."""
-    values = frame[columns.customer].take(found["row"])
+    values = frame[columns.customer]
     if values.dtype.kind in "iu":
-        who = backend.as_bits(values.astype("int64"))
+        who = found["customer"]
     else:
-        who = text_hash(*backend.utf8(values), backend.xp)
+        who = text_hash(*backend.utf8(values.take(found["row"])), backend.xp)
     return mixed_hash([who, found["started_at"]], backend.xp)

@@ -2,11 +2,24 @@
 
 from gpu_pipeline.steps.customers import FEATURES, SEGMENTS
 from gpu_pipeline.steps.demand import DEMAND, FORECAST
+from gpu_pipeline.steps.products import PRODUCT_QUALITY
 from gpu_pipeline.steps.quality import QUALITY
 from gpu_pipeline.steps.serving import PUBLISH
 from gpu_pipeline.steps.sessions import SESSIONS
+from gpu_pipeline.steps.support import SUPPORT
 from gpu_pipeline.steps.texts import SENTIMENT
 
 __all__ = ["STEPS"]
 
-STEPS = (QUALITY, SESSIONS, FEATURES, SEGMENTS, DEMAND, FORECAST, SENTIMENT, PUBLISH)
+STEPS = (
+    QUALITY,
+    SESSIONS,
+    FEATURES,
+    SEGMENTS,
+    DEMAND,
+    FORECAST,
+    SENTIMENT,
+    SUPPORT,
+    PRODUCT_QUALITY,
+    PUBLISH,
+)

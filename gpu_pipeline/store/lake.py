@@ -32,7 +32,7 @@ from gpu_pipeline.store.folder import (
 )
 from gpu_pipeline.store.log import commit_info, data_version, is_table, latest_version
 from gpu_pipeline.store.reading import PartReader
-from gpu_pipeline.store.version import Files, OpenedVersions, TableVersion
+from gpu_pipeline.store.version import Files, OpenedVersions, TableVersion, appended
 from gpu_pipeline.store.writer import Writer, exclusive
 
 if TYPE_CHECKING:
@@ -251,16 +251,36 @@ class Lake:
         """
         return self._open(contract(table)).files
 
-    def read_files(self, table: str, files: Files) -> Frame:
-        """The rows of some of the files, in order, as a frame of the device."""
+    def added(self, table: str, since: int) -> Files | None:
+        """The files whose rows are all that came to the table after the version `since`.
+
+        Up to the version that `read` gives, for the price of the log in between. None where only
+        the whole table tells: rows were also replaced or taken out (a load with --reload, a
+        rotation), or a file was compacted since and then given up.
+
+        Raises:
+            LakeError: the table is not there.
+        """
         found = contract(table)
-        return self._reader(found, found.names, (), None)(self._paths(found, files))
+        return appended(self._folder(table), since, self._open(found).number, found.event_time)
+
+    def read_files(
+        self,
+        table: str,
+        files: Files,
+        where: Sequence[Condition] = (),
+        columns: Sequence[str] | None = None,
+    ) -> Frame:
+        """The rows of some of the files, in order, as a frame of the device; raises as `read`."""
+        found = contract(table)
+        names = found.names if columns is None else columns
+        return self._reader(found, names, where, None)(self._paths(found, files))
 
     def history(self, table: str, limit: int | None = None) -> list[dict[str, Any]]:
         """The versions of a table (at most `limit`), newest first.
 
-        Each with version, at (UTC), operation (create, append, overwrite, compact or evolve),
-        the rows that the table then had, and its note.
+        Each with version, at (UTC), operation (create, append, update, overwrite, compact or
+        evolve), the rows that the table then had, and its note.
 
         Raises:
             LakeError: the table is not there.

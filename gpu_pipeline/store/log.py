@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["added_paths", "commit_info", "data_version", "is_table", "latest_version", "log_entry"]
+__all__ = [
+    "added_files",
+    "added_paths",
+    "commit_info",
+    "data_version",
+    "is_table",
+    "latest_version",
+    "log_entry",
+]
 
 
 def log_entry(folder: Path, version: int) -> Path:
@@ -44,6 +52,11 @@ def data_version(folder: Path, version: int) -> int:
 def added_paths(folder: Path, version: int) -> set[str]:
     """The files that this version brought in, relative to the table."""
     return {action["path"] for action in _actions(folder, version, "add")}
+
+
+def added_files(folder: Path, version: int) -> list[dict[str, Any]]:
+    """What the log says of each of these files, as Delta's protocol has it."""
+    return list(_actions(folder, version, "add"))
 
 
 def _actions(folder: Path, version: int, kind: str) -> Iterator[dict[str, Any]]:

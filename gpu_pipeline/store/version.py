@@ -1,5 +1,7 @@
 """One version of a table as its log tells it: which files it has and what lies in them."""
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +13,15 @@ import numpy.typing as npt
 
 from gpu_pipeline.errors import LakeError
 from gpu_pipeline.store.conditions import Span
-from gpu_pipeline.store.log import log_entry
+from gpu_pipeline.store.log import added_files, commit_info, log_entry
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-__all__ = ["Files", "OpenedVersions", "TableVersion"]
+__all__ = ["Files", "OpenedVersions", "TableVersion", "appended"]
 
 _NO_BUCKET = -1
+_SAME_ROWS = ("compact", "evolve")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,30 @@ class Files:
     months: npt.NDArray[np.object_]
     firsts: npt.NDArray[np.datetime64]
     lasts: npt.NDArray[np.datetime64]
+
+    @classmethod
+    def of_log(cls, actions: Sequence[Mapping[str, Any]], event_time: str | None) -> Self:
+        """Those of some actions that add a file, as the log has them."""
+        stats = [json.loads(action["stats"]) for action in actions]
+        places = [action["partitionValues"] for action in actions]
+
+        def times(which: str) -> npt.NDArray[np.datetime64]:
+            found = [facts.get(which, {}).get(event_time, "NaT") for facts in stats]
+            return np.array([str(time).removesuffix("Z") for time in found], "datetime64[us]")
+
+        return cls(
+            paths=np.array([action["path"] for action in actions], "object"),
+            sizes_bytes=np.array([action["size"] for action in actions], "int64"),
+            rows=np.array([facts["numRecords"] for facts in stats], "int64"),
+            buckets=np.array([place.get("bucket", _NO_BUCKET) for place in places], "int64"),
+            months=np.array([place.get("month", "") for place in places], "object"),
+            firsts=times("minValues"),
+            lasts=times("maxValues"),
+        )._in_order()
+
+    def _in_order(self) -> Self:
+        order = np.argsort(self.paths.astype(str), kind="stable")
+        return type(self)(**{name: values[order] for name, values in vars(self).items()})
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -99,22 +126,39 @@ class TableVersion:
                 return np.full(count, missing, dtype=dtype)
             return actions[name].to_numpy().astype(dtype)
 
-        paths = column("path", "", "object")
-        files = Files(
-            paths=paths,
+        return Files(
+            paths=column("path", "", "object"),
             sizes_bytes=column("size_bytes", 0, "int64"),
             rows=column("num_records", 0, "int64"),
             buckets=column("partition.bucket", _NO_BUCKET, "int64"),
             months=column("partition.month", "", "object"),
             firsts=column(f"min.{self._event_time}", "NaT", "datetime64[us]"),
             lasts=column(f"max.{self._event_time}", "NaT", "datetime64[us]"),
-        )
-        order = np.argsort(paths.astype(str), kind="stable")
-        return Files(**{name: values[order] for name, values in vars(files).items()})
+        )._in_order()
 
     def has_seen(self, transaction: str) -> bool:
         """Whether a commit up to this version carried the transaction."""
         return self._handle.transaction_version(transaction) is not None
+
+
+def appended(folder: Path, since: int, until: int, event_time: str | None) -> Files | None:
+    """The files that the versions after `since`, up to `until`, brought new rows in.
+
+    They are there to be read, compacted since or not. None where that can't be said: rows were
+    also replaced or taken out, a file was given up, or there was no version `since`.
+    """
+    actions: list[dict[str, Any]] = []
+    if not 0 <= since <= until:
+        return None
+    for version in range(since + 1, until + 1):
+        kind = commit_info(folder, version).get("kind")
+        if kind == "append":
+            actions += added_files(folder, version)
+        elif kind not in _SAME_ROWS:
+            return None
+    if not all((folder / action["path"]).is_file() for action in actions):
+        return None
+    return Files.of_log(actions, event_time)
 
 
 class OpenedVersions:

@@ -39,7 +39,7 @@ _EXACT_IN_FLOAT = 2**53
 class _Commit:
     """What a commit does and says of itself; `rows` are those that the table has then."""
 
-    kind: Literal["append", "overwrite", "compact", "evolve"]
+    kind: Literal["append", "update", "overwrite", "compact", "evolve"]
     rows: int
     note: Mapping[str, Any] = field(default_factory=dict)
     transactions: Sequence[str] = ()
@@ -105,13 +105,15 @@ class Writer:
         parts: Sequence[Part],
         *,
         overwrite: bool = False,
+        instead_of: Files | None = None,
         transactions: Sequence[str] = (),
         note: Mapping[str, Any] | None = None,
     ) -> int:
         """Makes the parts the table's next version, at once or not at all; returns the version.
 
         `overwrite` replaces all rows, and with them the columns. Otherwise the table grows into
-        the contract first, where it must. Where the table has every one of `transactions`
+        the contract first, where it must, and the parts come to what is there, or, in the same
+        moment, take the place of some of its files: those that they stand `instead_of`. Where the table has every one of `transactions`
         already, nothing is committed. `note` is kept with the version (see `Lake.history`).
 
         Raises:
@@ -122,14 +124,16 @@ class Writer:
         if transactions and not new:
             return int(table.version())
         table = self._grown(table, contract, overwrite=overwrite)
-        before = 0 if overwrite else _rows(table)
+        gone = [instead_of] if instead_of is not None and len(instead_of) else []
+        before = 0 if overwrite else _rows(table) - sum(int(files.rows.sum()) for files in gone)
         commit = _Commit(
-            kind="overwrite" if overwrite else "append",
+            kind="overwrite" if overwrite else "update" if gone else "append",
             rows=before + sum(part.rows for part in parts),
             note=note or {},
             transactions=new,
         )
-        return self._commit(table, contract, [_added(part, contract) for part in parts], commit)
+        added = [_added(part, contract) for part in parts]
+        return self._commit(table, contract, [*added, *_removed(gone, changes_rows=True)], commit)
 
     def files(self, contract: "Contract") -> Files:
         """The files of the table, which grows into the contract first, where it must.
@@ -292,12 +296,17 @@ def _added(part: Part, contract: "Contract", *, changes_rows: bool = True) -> "A
     )
 
 
-def _removed(old: Sequence[Files]) -> "list[RemoveAction]":
+def _removed(old: Sequence[Files], *, changes_rows: bool = False) -> "list[RemoveAction]":
     from deltalake.transaction import RemoveAction
 
     sizes = {p: s for files in old for p, s in zip(files.paths, files.sizes_bytes, strict=True)}
     return [
-        RemoveAction(path=path, data_change=False, deletion_timestamp=_now_ms(), size=int(size))
+        RemoveAction(
+            path=path,
+            data_change=changes_rows,
+            deletion_timestamp=_now_ms(),
+            size=int(size),
+        )
         for path, size in sizes.items()
     ]
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gpu_pipeline.synthetic.bots import Bots, draw_bots
 from gpu_pipeline.synthetic.columns import (
@@ -12,6 +13,7 @@ from gpu_pipeline.synthetic.columns import (
     Ints,
     Rng,
     Rows,
+    amounts,
     chosen,
     drawn,
     labels,
@@ -81,7 +83,8 @@ def clickstream(world: World, bot_share: float, rng: Rng) -> Clickstream:
     visit = np.repeat(np.arange(len(counts)), counts.sum(axis=1))
     events = Events(visit, stage, positions(counts.ravel()), _STAGES[stage])
     at = _times(visits, events, counts.sum(axis=1), rng)
-    product = _products(world, visits, events, at, rng)
+    line = _lines_bought(world, visits, events)
+    product = _products(world, visits, events, at, line, rng)
 
     bots, clicks = draw_bots(world, round(bot_share * len(at)), rng)
     count = len(bots.kind)
@@ -97,10 +100,15 @@ def clickstream(world: World, bot_share: float, rng: Rng) -> Clickstream:
     visit = np.concatenate([visit, len(visits.at) + clicks.bot])
     kind = np.concatenate([events.type, np.full(len(clicks.at), _VIEW)])
     product, at = np.concatenate([product, clicks.product]), np.concatenate([at, clicks.at])
+    paid = np.concatenate(
+        [np.where(events.type == _PURCHASE, line, -1), np.full(len(clicks.at), -1)]
+    )
     row = np.argsort(at, kind="stable")
     table = _table(
         world, Visits.stacked(visits, machines), visit[row], at[row], kind[row], product[row]
     )
+    for name, column in _payments(world, paid[row]).items():
+        table = table.append_column(name, column)
     events_of_bots = np.bincount(clicks.bot, minlength=count)
     ids = _visitor_ids(world, machines.cookie)
     return Clickstream(table, at[row], bots, ids, events_of_bots)
@@ -121,6 +129,18 @@ def _table(
             "device": labels(_DEVICES, visits.device[visit]),
         }
     )
+
+
+def _payments(world: World, line: Ints) -> dict[str, pa.Array]:
+    """What was paid for each line ordered, and in what; null where the line is -1."""
+    sales, rates = world.sales, world.market.rates
+    currency = world.orders.currency[sales.order]
+    paid = amounts(sales.price * sales.quantity - sales.discount, rates.digits(currency))
+    place = pa.array(line, mask=line < 0)
+    return {
+        "price": pc.take(paid, place),
+        "currency": pc.take(labels(rates.currencies, currency), place),
+    }
 
 
 def _visitor_ids(world: World, cookie: Ints) -> pa.Array:
@@ -200,13 +220,20 @@ def _times(visits: Visits, events: Events, sizes: Ints, rng: Rng) -> Ints:
     return (visits.at - anchor)[events.visit] + elapsed
 
 
-def _products(world: World, visits: Visits, events: Events, occurred_at: Ints, rng: Rng) -> Ints:
-    product = drawn(world.demand.weight, world.span.day_of(occurred_at), rng)
-    # What is bought is viewed, put into the cart and paid, line by line.
+def _lines_bought(world: World, visits: Visits, events: Events) -> Ints:
+    """The line that each event is about; -1 for none. Lines are viewed, put into the cart, paid."""
     lines, order = world.lines_of_orders(), visits.order[events.visit]
     line = (np.cumsum(lines) - lines)[order] + events.position
     bought = (order >= 0) & (events.stage >= _LAST_VIEWS) & (events.position < lines[order])
-    product[bought] = world.sales.product[line[bought]]
+    return np.where(bought, line, -1)
+
+
+def _products(
+    world: World, visits: Visits, events: Events, occurred_at: Ints, line: Ints, rng: Rng
+) -> Ints:
+    product = drawn(world.demand.weight, world.span.day_of(occurred_at), rng)
+    product[line >= 0] = world.sales.product[line[line >= 0]]
+    order = visits.order[events.visit]
     # Who only browses takes what was seen last, and may put that back.
     for taken, seen in ((_CART, _VIEW), (_REMOVE, _CART)):
         row = np.flatnonzero((events.type == taken) & (order < 0))

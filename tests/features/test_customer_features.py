@@ -15,7 +15,7 @@ from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.exchange import ExchangeRates
 from gpu_pipeline.features import customer_features
 
-ORACLE = (Path(__file__).parent / "oracle" / "customer_features.sql").read_text()
+ORACLE = (Path(__file__).parent.parent / "oracle" / "customer_features.sql").read_text()
 MOMENTS = [START.to_pydatetime() + timedelta(hours=hours) for hours in (-1, 0, 2, 30, 1000)]
 COLUMNS = list(contract("customer_features").names)
 

@@ -1,0 +1,175 @@
+"""Journeys: one for each customer and entry period, of all events of whole customers."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from types import ModuleType
+
+from gpu_pipeline.backend import Array, Backend, Frame
+from gpu_pipeline.funnels.events import Columns, Events
+from gpu_pipeline.funnels.gaps import Rows
+from gpu_pipeline.funnels.matching import Attempts, attempts
+from gpu_pipeline.funnels.periods import Period, periods_of
+from gpu_pipeline.funnels.rule import Funnel
+from gpu_pipeline.kernels import run_starts
+from gpu_pipeline.labels import Labels
+from gpu_pipeline.ordering import in_order, pieces
+
+__all__ = ["Inquiry", "Journeys", "journeys_of"]
+
+_MOST_FLAGS = 40  # twenty steps, and something else that breaks a journey before each
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inquiry:
+    """What is asked of events: the funnel, where it looks, until when (microseconds), by what."""
+
+    funnel: Funnel
+    columns: Columns
+    as_of: int
+    per: Period = "day"
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journeys:
+    """One entry a journey, in no order.
+
+    `row` is the place of its entry in the frame, `period` as `periods_of` says, `depth` the steps
+    it reached. `onward` has for each step from the second on (which journeys reached it, when).
+    """
+
+    row: Array
+    entered_at: Array
+    period: Array
+    depth: Array
+    is_censored: Array
+    onward: list[tuple[Array, Array]] = field(default_factory=list)
+
+
+def journeys_of(
+    frame: Frame, asked: Inquiry, backend: Backend, *, threads: int | None = None
+) -> Journeys:
+    """The journeys of whole customers, on `threads` of this process, by default one a core."""
+    events = Events.of(frame, asked.funnel, asked.columns, asked.as_of, backend)
+    parts = pieces(events.subject, events.time, backend)
+    traced = partial(_journeys_of_piece, frame=frame, events=events, asked=asked, backend=backend)
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        found = list(pool.map(traced, parts or [slice(0, 0)]))
+    return _joined(found, backend.xp)
+
+
+def _journeys_of_piece(
+    piece: slice | Array, frame: Frame, events: Events, asked: Inquiry, backend: Backend
+) -> Journeys:
+    xp = backend.xp
+    row, rows = _in_order(piece, frame, events, asked, backend)
+    found = attempts(rows, asked.funnel, asked.as_of, xp)
+    period = periods_of(rows.time[found.entries], asked.per, asked.time_zone, backend)
+    starts = run_starts([rows.subject[found.entries], period], xp)
+    best, depth, place = _farthest(found, starts, xp)
+    is_censored = xp.zeros(len(starts), dtype=bool)
+    is_censored[_runs(xp.flatnonzero(found.undecided), starts, xp)] = True
+    entry = found.entries[best]
+    steps = len(asked.funnel.steps)
+    return Journeys(
+        row=row[entry],
+        entered_at=rows.time[entry],
+        period=period[starts],
+        depth=depth,
+        is_censored=is_censored & (depth < steps),
+        onward=_onward(found, depth, place, rows.time, xp),
+    )
+
+
+def _in_order(
+    piece: slice | Array, frame: Frame, events: Events, asked: Inquiry, backend: Backend
+) -> tuple[Array, Rows]:
+    """(the place of each row in the frame, the rows in order of subject, time and step)."""
+    xp = backend.xp
+    if not isinstance(piece, slice):
+        piece = piece[in_order(events.subject[piece], events.time[piece], backend)]
+    columns = (events.row, events.subject, events.time, events.flags)
+    row, subject, time, flags = (values[piece] for values in columns)
+    is_same = (subject[1:] == subject[:-1]) & (time[1:] == time[:-1])
+    if bool(is_same.any()):
+        row, flags = row.copy(), flags.copy()
+        tied = xp.zeros(len(row), dtype=bool)
+        tied[1:] = is_same
+        tied[:-1] |= is_same
+        place = xp.flatnonzero(tied)
+        moment = xp.cumsum(xp.concatenate([xp.ones(1, dtype=bool), ~is_same]))[place]
+        labels = (frame[name].take(row[place]).astype("str") for name in asked.columns.by)
+        ties = [Labels.of(values, backend).codes for values in labels]
+        rank = _ranks(flags[place], len(asked.funnel.steps), xp)
+        order = place[xp.lexsort(xp.stack([*reversed(ties), rank, moment]))]
+        row[place], flags[place] = row[order], flags[order]
+    return row, Rows(subject, time, flags)
+
+
+def _ranks(flags: Array, steps: int, xp: ModuleType) -> Array:
+    """The order of events of one moment: by the first step taken, then excluded, then others.
+
+    Of those with the same first step, by what else they are.
+    """
+    flags = flags.astype("int64")
+    taken = flags & ((1 << steps) - 1)
+    # The lowest bit alone grows with the step.
+    first = xp.where(taken > 0, taken & -taken, 1 << steps)
+    first = xp.where(flags > 0, first, 1 << (steps + 1))
+    ranks: Array = (first << _MOST_FLAGS) | flags
+    return ranks
+
+
+def _runs(places: Array, starts: Array, xp: ModuleType) -> Array:
+    """The number of the run that each place lies in."""
+    numbers: Array = xp.searchsorted(starts, places, side="right") - 1
+    return numbers
+
+
+def _farthest(found: Attempts, starts: Array, xp: ModuleType) -> tuple[Array, Array, Array]:
+    """For each run of entries (which goes farthest, how far, its place among those that do)."""
+    best, depth, place = starts.copy(), xp.ones(len(starts), dtype=xp.int64), xp.zeros_like(starts)
+    for reached, places in enumerate(found.reached, 2):
+        run = _runs(places, starts, xp)
+        first = run_starts([run], xp)
+        best[run[first]] = places[first]
+        depth[run[first]] = reached
+        place[run[first]] = first
+    return best, depth, place
+
+
+def _onward(
+    found: Attempts, depth: Array, place: Array, time: Array, xp: ModuleType
+) -> list[tuple[Array, Array]]:
+    """For each step from the second on (which journeys reached it, when), journeys ascending."""
+    chosen = [xp.flatnonzero(depth == reached) for reached in range(2, len(found.rows) + 2)]
+    onward = []
+    for step in range(len(found.rows)):
+        deeper = range(step, len(found.rows))
+        journeys = xp.concatenate([chosen[n] for n in deeper])
+        rows = xp.concatenate([found.rows[n][step][place[chosen[n]]] for n in deeper])
+        order = xp.argsort(journeys, kind="stable")
+        onward.append((journeys[order], time[rows[order]]))
+    return onward
+
+
+def _joined(parts: list[Journeys], xp: ModuleType) -> Journeys:
+    """The journeys of several pieces as one."""
+    before = [0]
+    for part in parts:
+        before.append(before[-1] + len(part.row))
+    onward = []
+    for step in range(len(parts[0].onward)):
+        pairs = [part.onward[step] for part in parts]
+        which = [number + first for (number, _), first in zip(pairs, before, strict=False)]
+        onward.append((xp.concatenate(which), xp.concatenate([time for _, time in pairs])))
+    return Journeys(
+        row=xp.concatenate([part.row for part in parts]),
+        entered_at=xp.concatenate([part.entered_at for part in parts]),
+        period=xp.concatenate([part.period for part in parts]),
+        depth=xp.concatenate([part.depth for part in parts]),
+        is_censored=xp.concatenate([part.is_censored for part in parts]),
+        onward=onward,
+    )

@@ -1,0 +1,144 @@
+"""Snapshot: what is published, for those who read it."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from gpu_pipeline.errors import LakeError
+from gpu_pipeline.publish.folder import FINISHED, LAYOUT, current_version
+
+__all__ = ["Snapshot"]
+
+_CUSTOMER = """
+SELECT f.*, s.segment, s.name AS segment_name, s.distance
+FROM customer_features f LEFT JOIN customer_segments s ON s.customer_key = f.customer_key
+WHERE f.customer_key = ?
+"""
+_SEGMENTS = "SELECT * FROM segment_profiles ORDER BY segment"
+_PRODUCT = """
+SELECT n.product_id, n.name, s.texts, s.negative, s.neutral, s.positive
+FROM product_names n LEFT JOIN product_sentiment s ON s.product_id = n.product_id
+WHERE n.product_id = ?
+"""
+_PRODUCTS = """
+SELECT n.product_id, n.name, s.texts, s.negative, s.neutral, s.positive
+FROM product_search f
+JOIN product_names n ON n.product_id = f.product_id
+LEFT JOIN product_sentiment s ON s.product_id = f.product_id
+WHERE f.product_id > ? AND instr(f.folded, ?) > 0
+ORDER BY f.product_id LIMIT ?
+"""
+_FORECAST = "SELECT * FROM demand_forecast WHERE product_id = ? ORDER BY day"
+
+
+class Snapshot:
+    """One published set of results, read-only and usable from several threads.
+
+    Rows come as dicts of the table's columns; times are ISO 8601 text in UTC.
+
+    >>> snapshot = Snapshot.open(Path("lake/serving"))  # doctest: +SKIP
+    >>> snapshot.forecast("85123A")[0]["p90"]  # doctest: +SKIP
+    21.4
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.version = path.stem
+        # A search reads every name; lookups by key, a few microseconds each, don't wait for it.
+        self._lookups = _Reader(path)
+        self._searches = _Reader(path)
+        self.facts = {row["name"]: row["value"] for row in self._lookups.rows("SELECT * FROM meta")}
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """The snapshot that is served from `folder`.
+
+        Raises:
+            LakeError: nothing is published there, or it can't be read.
+        """
+        version = current_version(folder)
+        if version is None:
+            message = f"Nothing is published in {folder} yet: run `gpu-pipeline run`."
+            raise LakeError(message)
+        return cls(folder / "snapshots" / f"{version}{FINISHED}")
+
+    def close(self) -> None:
+        """Closes the file, once every query that is under way has ended."""
+        self._lookups.close()
+        self._searches.close()
+
+    def customer(self, key: int) -> dict[str, Any] | None:
+        """Features of one customer with `segment`, `segment_name` and `distance`, if known."""
+        return self._row(_CUSTOMER, key)
+
+    def segments(self) -> list[dict[str, Any]]:
+        """The segment profiles, in order of their number."""
+        return self._lookups.rows(_SEGMENTS)
+
+    def product(self, product_id: str) -> dict[str, Any] | None:
+        """Name and text counts (None where nobody wrote) of one product, if known."""
+        return self._row(_PRODUCT, product_id)
+
+    def forecast(self, product_id: str) -> list[dict[str, Any]]:
+        """Forecast of one product, day by day; empty where there is none."""
+        return self._lookups.rows(_FORECAST, product_id)
+
+    def products(
+        self, search: str = "", *, after: str = "", limit: int = 50
+    ) -> list[dict[str, Any]]:
+        """At most `limit` products whose name contains `search` in any case, by product_id.
+
+        `after` is the last product_id of the page before.
+        """
+        return self._searches.rows(_PRODUCTS, after, search.casefold(), limit)
+
+    def _row(self, query: str, *values: object) -> dict[str, Any] | None:
+        rows = self._lookups.rows(query, *values)
+        return rows[0] if rows else None
+
+
+class _Reader:
+    """One connection that threads take in turn: under the interpreter's lock more buy nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turn = threading.Lock()
+        with self._faults_named():
+            # Opened at once: the file stays readable after it is removed.
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+        self._connection.row_factory = sqlite3.Row
+        try:
+            self._check_layout()
+        except LakeError:
+            self.close()
+            raise
+
+    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        with self._turn, self._faults_named():
+            return [dict(row) for row in self._connection.execute(query, values)]
+
+    def close(self) -> None:
+        with self._turn:
+            self._connection.close()
+
+    def _check_layout(self) -> None:
+        (found,) = self.rows("PRAGMA user_version")
+        if found["user_version"] != LAYOUT:
+            message = (
+                f"{self._path} has layout {found['user_version']}, this version reads "
+                f"{LAYOUT}: publish again with `gpu-pipeline run`."
+            )
+            raise LakeError(message)
+
+    @contextmanager
+    def _faults_named(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            message = f"{self._path} can't be read ({error}): run `gpu-pipeline run` to publish."
+            raise LakeError(message) from error

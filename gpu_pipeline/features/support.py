@@ -46,11 +46,13 @@ def support_cases(messages: Frame, moods: Frame, as_of: datetime, backend: Backe
     opening = ordered.drop_duplicates(subset=_CASE, keep="first").set_index(_CASE)
     of_case = ordered.groupby(_CASE, sort=True)
     scored = moods.assign(mood=moods["positive"] - moods["negative"]).set_index("text_id")["mood"]
-    table = of_case.agg(
-        opened_at=("opened_at", "min"),
-        last_message_at=("sent_at", "max"),
-        messages=("message_id", "nunique"),
-        resolved_at=("resolved_at", "max"),
+    table = backend.frames.DataFrame(
+        {
+            "opened_at": of_case["opened_at"].min(),
+            "last_message_at": of_case["sent_at"].max(),
+            "messages": of_case["message_id"].count(),
+            "resolved_at": of_case["resolved_at"].max(),
+        }
     )
     kept = ["key_kind", "product_id", "order_id", "channel", "topic", "message_id"]
     table = table.join(opening[kept]).reset_index()
@@ -78,16 +80,21 @@ def support_daily(cases: Frame, backend: Backend, *, time_zone: str = "UTC") -> 
     opened = named.assign(day=business_day(named["opened_at"], time_zone))
     resolved = named[named["resolved_at"].notna()]
     resolved = resolved.assign(day=business_day(resolved["resolved_at"], time_zone))
-    came = opened.groupby(_DAILY).agg(opened=("case_id", "count"), mood=("mood", "mean"))
-    went = resolved.groupby(_DAILY).agg(
-        resolved=("case_id", "count"), mean_hours_to_resolve=("hours_to_resolve", "mean")
-    )
-    table = came.join(went, how="outer").reset_index().sort_values(_DAILY, ignore_index=True)
-    for name in ("opened", "resolved"):
-        table[name] = table[name].fillna(0).astype("int64")
+    came, went = opened.groupby(_DAILY, sort=True), resolved.groupby(_DAILY, sort=True)
+    table = backend.frames.DataFrame(
+        {
+            "opened": came["case_id"].count(),
+            "mood": came["mood"].mean(),
+            "resolved": went["case_id"].count(),
+            "mean_hours_to_resolve": went["hours_to_resolve"].mean(),
+        }
+    ).reset_index()
+    table = table.sort_values(_DAILY, ignore_index=True)
+    counts = table[["opened", "resolved"]].fillna(0).astype("int64")
+    table = table.assign(opened=counts["opened"], resolved=counts["resolved"])
     left = table.assign(left=table["opened"] - table["resolved"])
-    table["open_cases"] = left.groupby(["channel", "topic"])["left"].cumsum()
-    return backend.cast(table, contract("support_daily"))
+    so_far = left.groupby(["channel", "topic"], sort=False)["left"].cumsum()
+    return backend.cast(table.assign(open_cases=so_far), contract("support_daily"))
 
 
 def _hours(since: Series, until: Series) -> Series:

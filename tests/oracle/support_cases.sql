@@ -16,7 +16,7 @@ opening AS (
 ),
 whole AS (
     SELECT customer_key, case_id, min(opened_at) AS opened_at, max(sent_at) AS last_message_at,
-        count(DISTINCT message_id) AS messages, max(resolved_at) AS resolved_at
+        count(*) AS messages, max(resolved_at) AS resolved_at
     FROM sent
     GROUP BY customer_key, case_id
 )

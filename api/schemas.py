@@ -12,9 +12,14 @@ __all__ = [
     "Customer",
     "Fault",
     "Forecast",
+    "OpenCase",
     "Page",
     "Problem",
     "Product",
+    "ProductQuality",
+    "QualityWeek",
+    "RelatedProduct",
+    "Relation",
     "Segment",
     "Sentiment",
     "SnapshotNote",
@@ -31,6 +36,7 @@ Text = Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS_MAX)]
 Money = Annotated[int, Field(description="In minor units of the currency.")]
 MeanMoney = Annotated[float, Field(description="In minor units of the currency.")]
 Probability = Annotated[float, Field(ge=0, le=1)]
+Relation = Literal["co_buy", "co_view"]
 Share = Annotated[float, Field(description="Fraction of the whole.")]
 
 
@@ -139,21 +145,43 @@ class CustomerFeatures(BaseModel):
     currency: str
 
 
+class OpenCase(BaseModel):
+    """A support case that waits for an answer."""
+
+    case_id: str
+    topic: str | None
+    channel: str | None = Field(description="How the customer wrote first.")
+    product_id: str | None
+    order_id: str | None
+    opened_at: datetime
+    last_message_at: datetime
+    messages: int = Field(description="Of both sides.")
+    mood: float | None = Field(
+        ge=-1, le=1, description="How the opening message sounds; null without a score."
+    )
+
+
 class Customer(BaseModel):
     """One customer; the raw id is never repeated."""
 
     customer_key: str = Field(description="Pseudonym, 16 hexadecimal digits.")
     segment: CustomerSegment | None = Field(description="Null for a customer without one.")
     features: CustomerFeatures
+    open_cases: list[OpenCase] = Field(description="The oldest first.")
 
     @classmethod
-    def of(cls, row: dict[str, Any], *, customer_key: str) -> Self:
-        """From a row of the snapshot."""
+    def of(
+        cls, row: dict[str, Any], *, customer_key: str, open_cases: list[dict[str, Any]]
+    ) -> Self:
+        """From a row of the snapshot, and the rows of the customer's open cases."""
         segment = None
         if row["segment"] is not None:
             segment = CustomerSegment.model_validate({**row, "name": row["segment_name"]})
         features = CustomerFeatures.model_validate(row)
-        return cls(customer_key=customer_key, segment=segment, features=features)
+        waiting = [OpenCase.model_validate(case) for case in open_cases]
+        return cls(
+            customer_key=customer_key, segment=segment, features=features, open_cases=waiting
+        )
 
 
 class Segment(BaseModel):
@@ -224,3 +252,53 @@ class Forecast(BaseModel):
         """From the rows of one product in the snapshot, in order of the day."""
         days = [ForecastDay.model_validate(row) for row in rows]
         return cls.model_validate({**rows[0], "name": name, "days": days})
+
+
+class QualityWeek(BaseModel):
+    """One week of a product; rates are of the 13 weeks up to it, null where they are of nothing."""
+
+    week: date = Field(description="Its Monday.")
+    units_sold: int
+    units_returned: int
+    contacts: int = Field(description="Support cases opened about it.")
+    texts: int
+    negative_texts: int
+    units_sold_last_13_weeks: int
+    units_returned_last_13_weeks: int
+    return_rate: float | None = Field(description="Units sent back for one unit sold.")
+    return_rate_low: float | None = Field(description="Lower end of its 95 % interval.")
+    return_rate_high: float | None = Field(description="Upper end of its 95 % interval.")
+    contacts_per_1000_sold: float | None
+    negative_share: float | None = Field(description="Of the texts.")
+    category_return_rate: float | None = Field(description="Of all products of the category.")
+    category_contacts_per_1000_sold: float | None
+    category_negative_share: float | None
+
+
+class ProductQuality(BaseModel):
+    """What comes back of a product, and what is complained about, against its category."""
+
+    product_id: str
+    name: str | None
+    category: str | None
+    weeks: list[QualityWeek]
+
+    @classmethod
+    def of(cls, rows: list[dict[str, Any]], *, name: str | None) -> Self:
+        """From the rows of one product in the snapshot, in order of the week."""
+        weeks = [QualityWeek.model_validate(row) for row in rows]
+        return cls.model_validate({**rows[0], "name": name, "weeks": weeks})
+
+
+class RelatedProduct(BaseModel):
+    """A product that goes with another."""
+
+    related_product_id: str
+    related_name: str | None
+    relation: Relation
+    rank: int
+    baskets: int = Field(description="Orders, or visits, with both.")
+    support: Share
+    confidence: float = Field(description="Share of those with the product that have both.")
+    lift: float = Field(description="How many times as often as by chance.")
+    as_of: datetime

@@ -20,7 +20,7 @@ def customer_codes(values: Series, name: str, backend: Backend) -> Array:
     _refuse_missing(values, name, "customer")
     if values.dtype.kind in "iu":
         return backend.as_bits(values.astype("int64"))
-    if values.dtype.kind == "O" or str(values.dtype) in ("str", "string"):
+    if values.dtype.kind == "O" or str(values.dtype) in ("str", "string", "category"):
         return Labels.of(values, backend).codes
     message = f"Column {name!r} is {values.dtype}: a customer is a whole number or a text."
     raise PipelineError(message)

@@ -1,9 +1,12 @@
 """Amounts of other currencies in the reporting one, at the rate of their day."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Self
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +61,18 @@ class ExchangeRates:
             for code, of_one in latest.groupby("currency")
         }
         return cls(currency, time_zone, quotes)
+
+    def digest(self, until: datetime) -> str:
+        """Equal where amounts of up to that moment (UTC) are converted alike."""
+        local = until.replace(tzinfo=UTC).astimezone(ZoneInfo(self.time_zone))
+        last = (local.date() - date(1970, 1, 1)).days
+        told = hashlib.sha256(f"{self.currency} {self.time_zone}".encode())
+        for code, quotes in sorted(self.quotes.items()):
+            known = int((quotes.days <= last).sum())
+            told.update(f"{code} {known}".encode() if known else b"")
+            for values in (quotes.days, quotes.mantissas, quotes.divisors):
+                told.update(values[:known].tobytes())
+        return told.hexdigest()[:16]
 
 
 def in_reporting_currency(

@@ -14,7 +14,7 @@ from typing import Any, Self
 from gpu_pipeline.backend import Array, Backend
 from gpu_pipeline.kernels import is_in_order, radix_order, rows_of_runs, run_starts
 
-__all__ = ["MOST_RANGES", "KeyRanges", "Rows", "in_order", "in_pieces"]
+__all__ = ["MOST_RANGES", "KeyRanges", "Rows", "in_order", "in_pieces", "pieces"]
 
 MOST_RANGES = 256
 _SLOT_BITS = 16
@@ -42,6 +42,8 @@ class KeyRanges:
     @classmethod
     def of(cls, keys: Array, count: int, xp: ModuleType) -> Self:
         """`count` ranges, or fewer where keys crowd in a slot, for such keys; 256 at most."""
+        if not len(keys):
+            return cls(0, 0, 0, xp.zeros(_SLOTS, dtype=xp.uint8))
         low, high = int(keys.min()), int(keys.max())
         shift = max(0, (high - low).bit_length() - _SLOT_BITS)
         held = xp.bincount(_slots(keys, low, shift, xp), minlength=_SLOTS)
@@ -104,6 +106,14 @@ def in_pieces(
     if is_in_order(columns[:2], xp):
         return [[whole.at(piece)] for piece in _slices(columns[0], backend)]
     return _pieces([whole], backend, each)
+
+
+def pieces(customer: Array, time: Array, backend: Backend) -> list[slice | Array]:
+    """The places of `in_pieces`: slices where all rows lie in order, else arrays."""
+    if is_in_order([customer, time], backend.xp):
+        return list(_slices(customer, backend))
+    found = in_pieces((customer, time), backend)
+    return [Rows.joined(parts, backend.xp).places for parts in found]
 
 
 def _slices(customer: Array, backend: Backend) -> list[slice]:

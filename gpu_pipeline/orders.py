@@ -55,7 +55,7 @@ def business_day(times: Series, time_zone: str) -> Series:
     return local.dt.floor("D")
 
 
-def one_currency(frame: Frame, backend: Backend) -> None:
+def one_currency(frame: Frame, backend: Backend, *, what: str = "Orders") -> None:
     """Holds the frame's column `currency` to one value: amounts of several are never added.
 
     Raises:
@@ -64,7 +64,7 @@ def one_currency(frame: Frame, backend: Backend) -> None:
     found = sorted(backend.to_pandas(frame[["currency"]].drop_duplicates())["currency"])
     if len(found) > 1:
         message = (
-            f"Orders are in {', '.join(found)}: amounts of different currencies are not added. "
+            f"{what} are in {', '.join(found)}: amounts of different currencies are not added. "
             f"Load them into a lake with a reporting currency (`gpu-pipeline ingest DIR --lake NEW "
             f"--currency {found[0]}`), with fx_rates that say what the others are worth."
         )

@@ -23,7 +23,7 @@ from dask.delayed import delayed
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract, sources
 from gpu_pipeline.errors import PipelineError
-from gpu_pipeline.store import Lake, Part, Writer, new_run_id
+from gpu_pipeline.store import Files, Lake, Part, Writer, new_run_id
 
 if TYPE_CHECKING:
     from gpu_pipeline.backend import Frame
@@ -75,10 +75,23 @@ class Work:
         )
         self.commit(table, [part for parts in written for part in parts], overwrite=True)
 
-    def commit(self, table: str, parts: Sequence[Part], *, overwrite: bool) -> None:
-        """Makes the parts the table's next version, with the step's fingerprint."""
-        note = {"fingerprint": self.fingerprint, "run": self.run_id, **self.facts}
-        self.writer.commit(contract(table), parts, overwrite=overwrite, note=note)
+    def commit(
+        self,
+        table: str,
+        parts: Sequence[Part],
+        *,
+        overwrite: bool,
+        instead_of: Files | None = None,
+        note: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Makes the parts the table's next version, with the step's fingerprint and facts.
+
+        They come to what is there, or take the place of all rows, or of the files `instead_of`.
+        """
+        said = {"fingerprint": self.fingerprint, "run": self.run_id, **self.facts, **(note or {})}
+        return self.writer.commit(
+            contract(table), parts, overwrite=overwrite, instead_of=instead_of, note=said
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

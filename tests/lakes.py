@@ -20,6 +20,7 @@ DERIVED = (
     "segment_profiles",
     "sessions",
     "product_quality",
+    "related_products",
     "support_cases",
     "support_daily",
     "text_sentiment",

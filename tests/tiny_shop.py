@@ -124,6 +124,19 @@ def shop() -> dict[str, Rows]:
                 "product_id": "lamp",
             }
             for i in range(DAYS)
+        ]
+        + [
+            # In three visits that begin with a lamp, rugs and sofas are compared.
+            {
+                "event_id": f"{product}{i}",
+                "occurred_at": at(i + minutes / 1440),
+                "event_type": "view",
+                "customer_id": "c1",
+                "visitor_id": "v1",
+                "product_id": product,
+            }
+            for i in (1, 3, 5)
+            for minutes, product in enumerate(("rug", "sofa"), 1)
         ],
         "inventory": [
             {

@@ -28,11 +28,12 @@ def customer(
     ],
     serving: ServingNow,
 ) -> Answer[Customer]:
-    """Segment and features of one customer."""
+    """Segment, features and open cases of one customer."""
     with serving.published.reading() as snapshot:
         key = serving.customer_key(customer_id, snapshot)
         row = snapshot.customer(key)
         if row is None:
             raise HTTPException(404, "No customer of that id is in this snapshot.")
-        found = Customer.of(row, customer_key=as_hex(key))
+        cases = snapshot.open_cases(key)
+        found = Customer.of(row, customer_key=as_hex(key), open_cases=cases)
         return Answer(data=found, snapshot=SnapshotNote.of(snapshot))

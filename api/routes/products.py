@@ -7,10 +7,21 @@ from starlette.exceptions import HTTPException
 
 from api.auth import BEARER
 from api.failures import declared
-from api.schemas import Answer, Forecast, Page, Product, SnapshotNote
+from api.schemas import (
+    Answer,
+    Forecast,
+    Page,
+    Product,
+    ProductQuality,
+    RelatedProduct,
+    Relation,
+    SnapshotNote,
+)
 from api.serving import ServingNow
 
 __all__ = ["router"]
+
+_UNKNOWN = "No product of that id is in this snapshot."
 
 router = APIRouter(
     prefix="/v1/products",
@@ -36,17 +47,43 @@ def products(
 
 
 # Stock keeping units may contain slashes.
+ProductId = Annotated[str, Path(max_length=200)]
+
+
 @router.get("/{product_id:path}/forecast", responses=declared(404))
-def forecast(
-    product_id: Annotated[str, Path(max_length=200)], serving: ServingNow
-) -> Answer[Forecast]:
+def forecast(product_id: ProductId, serving: ServingNow) -> Answer[Forecast]:
     """What may sell of one product, day by day, with how sure that is."""
     with serving.published.reading() as snapshot:
         product = snapshot.product(product_id)
         rows = snapshot.forecast(product_id)
         if not rows:
             known = "This product has no forecast: too few of it were sold."
-            unknown = "No product of that id is in this snapshot."
-            raise HTTPException(404, known if product else unknown)
+            raise HTTPException(404, known if product else _UNKNOWN)
         found = Forecast.of(rows, name=product["name"] if product else None)
+        return Answer(data=found, snapshot=SnapshotNote.of(snapshot))
+
+
+@router.get("/{product_id:path}/quality", responses=declared(404))
+def quality(product_id: ProductId, serving: ServingNow) -> Answer[ProductQuality]:
+    """What comes back of one product, and what is complained about, week by week."""
+    with serving.published.reading() as snapshot:
+        product = snapshot.product(product_id)
+        rows = snapshot.quality(product_id)
+        if not rows:
+            known = "Nothing was sold or said of this product yet."
+            raise HTTPException(404, known if product else _UNKNOWN)
+        found = ProductQuality.of(rows, name=product["name"] if product else None)
+        return Answer(data=found, snapshot=SnapshotNote.of(snapshot))
+
+
+@router.get("/{product_id:path}/related", responses=declared(404))
+def related(
+    product_id: ProductId, serving: ServingNow, relation: Relation = "co_buy"
+) -> Answer[list[RelatedProduct]]:
+    """What is bought in one order with the product, or viewed in one visit; the best first."""
+    with serving.published.reading() as snapshot:
+        rows = snapshot.related(product_id, relation)
+        if not rows and snapshot.product(product_id) is None:
+            raise HTTPException(404, _UNKNOWN)
+        found = [RelatedProduct.model_validate(row) for row in rows]
         return Answer(data=found, snapshot=SnapshotNote.of(snapshot))

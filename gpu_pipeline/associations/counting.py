@@ -16,6 +16,8 @@ from gpu_pipeline.labels import Labels
 
 __all__ = ["PairCounts"]
 
+_MOST_PAIRS_AT_ONCE = 1 << 26  # some 3 GB, where a device would take all rows
+
 
 @dataclass(frozen=True)
 class PairCounts:
@@ -124,11 +126,10 @@ def _counted(
     baskets: Baskets, min_count: int, backend: Backend, threads: int | None
 ) -> tuple[Array, Array, Array]:
     """(first item, second item, how many baskets hold both), in ascending order."""
-    xp, known = backend.xp, len(baskets.items)
-    # A pair is in no more baskets than either of its items.
-    often = baskets.held_by >= min_count
-    order = radix_order(baskets.item, known, xp).astype(xp.int32)
-    order = order[often[baskets.item[order]]]
+    xp = backend.xp
+    baskets = _without_rare(baskets, min_count, xp)
+    order = radix_order(baskets.item, len(baskets.items), xp)
+    order = order.astype(xp.int32 if len(order) < 1 << 31 else xp.int64)
     count = partial(_counted_stripe, order, baskets, min_count, backend)
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         found = list(pool.map(count, _stripes(order, baskets, backend)))
@@ -139,18 +140,31 @@ def _counted(
     return first, second, together
 
 
+def _without_rare(baskets: Baskets, min_count: int, xp: ModuleType) -> Baskets:
+    """Without items of fewer baskets: no pair is in more baskets than either of its items."""
+    often = baskets.held_by >= min_count
+    if bool(often.all()):
+        return baskets
+    kept = often[baskets.item]
+    so_far = xp.cumsum(kept)
+    rows = xp.flatnonzero(kept)
+    following = so_far[rows + baskets.following[rows]] - so_far[rows]
+    return replace(baskets, item=baskets.item[rows], following=following.astype(xp.int32))
+
+
 def _stripes(order: Array, baskets: Baskets, backend: Backend) -> list[tuple[int, int]]:
     """Ranges of `order` with all entries of some first items, of about as many pairs each."""
     xp = backend.xp
-    item = baskets.item[order]
-    starts = run_starts([item], xp)
-    ends = xp.cumsum(segment_sums(baskets.following[order].astype(xp.int64), starts, xp))
-    if not len(ends):
+    starts = run_starts([baskets.item[order]], xp)
+    if not len(starts):
         return []
-    limits = xp.arange(1, int(ends[-1]) // backend.rows_at_once + 1) * backend.rows_at_once
-    cuts = starts[xp.unique(xp.searchsorted(ends, limits)[:-1] + 1)] if len(limits) > 1 else []
+    ends = xp.cumsum(segment_sums(baskets.following[order].astype(xp.int64), starts, xp))
+    step = _pairs_at_once(backend)
+    limits = xp.arange(1, int(ends[-1]) // step + 1) * step
+    # Nothing follows the last item anywhere: a limit is reached before it.
+    cuts = starts[xp.unique(xp.searchsorted(ends, limits)) + 1]
     edges = [0, *(int(cut) for cut in cuts), len(order)]
-    return [(a, b) for a, b in pairwise(edges) if a < b]
+    return list(pairwise(edges))
 
 
 def _counted_stripe(
@@ -162,8 +176,8 @@ def _counted_stripe(
     lowest = int(baskets.item[rows[0]])
     ends = xp.cumsum(baskets.following[rows].astype(xp.int64))
     # A stripe of a single item may have any number of pairs.
-    limits = xp.arange(1, int(ends[-1]) // (2 * backend.rows_at_once) + 1)
-    cuts = xp.searchsorted(ends, limits * 2 * backend.rows_at_once)
+    step = 2 * _pairs_at_once(backend)
+    cuts = xp.searchsorted(ends, xp.arange(1, int(ends[-1]) // step + 1) * step)
     edges = [0, *(int(cut) for cut in cuts), len(rows)]
     found = [_keys_counted(rows[a:b], lowest, baskets, xp) for a, b in pairwise(edges) if a < b]
     keys, together = found[0] if len(found) == 1 else _summed(found, xp)
@@ -171,6 +185,10 @@ def _counted_stripe(
     keys, together = keys[kept], together[kept]
     first = keys // max(known, 1)
     return first + lowest, keys - first * known, together
+
+
+def _pairs_at_once(backend: Backend) -> int:
+    return min(backend.rows_at_once, _MOST_PAIRS_AT_ONCE)
 
 
 def _keys_counted(

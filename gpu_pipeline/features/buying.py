@@ -13,9 +13,8 @@ _WINDOW_DAYS = 90
 def measures(moves: Moves) -> dict[str, Array | Series]:
     """How long ago, how often and for how much: what scores compare customers by."""
     xp, sales = moves.backend.xp, moves.sales
-    last = xp.concatenate([moves.starts[1:], xp.asarray([len(sales.time)])]) - 1
     return {
-        "days_since_last_order": (moves.since(0) - sales.time[last]) / MICROSECONDS_PER_DAY,
+        "days_since_last_order": (moves.since(0) - sales.time[moves.last]) / MICROSECONDS_PER_DAY,
         "orders": xp.bincount(sales.customer[moves.orders], minlength=len(moves.customers)),
         "revenue": moves.sold(sales.amount) + moves.sent_back(moves.returns.amount),
     }
@@ -54,12 +53,11 @@ def rhythm(moves: Moves) -> dict[str, Array | Series]:
     # Around the mean, so that nothing is lost where all pauses are long and alike.
     squares = _sums((gap - mean[customer]) ** 2, customer, moves)
     variance = divided(squares, xp.where(gaps > 1, gaps - 1, 0), backend)
-    first = sales.time[moves.starts]
-    last = xp.concatenate([moves.starts[1:], xp.asarray([len(sales.time)])]) - 1
+    first, last = sales.time[moves.starts], sales.time[moves.last]
     frames = backend.frames
     return {
         "first_order_at": frames.Series(first).astype("datetime64[us]"),
-        "last_order_at": frames.Series(sales.time[last]).astype("datetime64[us]"),
+        "last_order_at": frames.Series(last).astype("datetime64[us]"),
         "tenure_days": (moves.since(0) - first) / MICROSECONDS_PER_DAY,
         "mean_days_between_orders": divided(total, gaps, backend) / MICROSECONDS_PER_DAY,
         "sd_days_between_orders": variance**0.5 / MICROSECONDS_PER_DAY,

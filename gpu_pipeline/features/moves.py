@@ -92,6 +92,12 @@ class Moves:
         return run_starts([self.sales.customer], self.backend.xp)
 
     @cached_property
+    def last(self) -> Array:
+        """The last sale of each customer."""
+        ends = self.backend.xp.asarray([len(self.sales.time)])
+        return self.backend.xp.concatenate([self.starts[1:], ends])[: len(self.starts)] - 1
+
+    @cached_property
     def orders(self) -> Array:
         """The first sale of each order of each customer, in order of customer and time."""
         xp, sales = self.backend.xp, self.sales

@@ -31,6 +31,15 @@ LEFT JOIN product_sentiment s ON s.product_id = f.product_id
 WHERE f.product_id > ? AND instr(f.folded, ?) > 0
 ORDER BY f.product_id LIMIT ?
 """
+_OPEN_CASES = """
+SELECT * FROM support_cases WHERE customer_key = ? AND is_open ORDER BY opened_at, case_id
+"""
+_QUALITY = "SELECT * FROM product_quality WHERE product_id = ? ORDER BY week"
+_RELATED = """
+SELECT r.*, n.name AS related_name
+FROM related_products r LEFT JOIN product_names n ON n.product_id = r.related_product_id
+WHERE r.product_id = ? AND r.relation = ? ORDER BY r.rank
+"""
 _FORECAST = "SELECT * FROM demand_forecast WHERE product_id = ? ORDER BY day"
 
 
@@ -74,6 +83,10 @@ class Snapshot:
         """Features of one customer with `segment`, `segment_name` and `distance`, if known."""
         return self._row(_CUSTOMER, key)
 
+    def open_cases(self, key: int) -> list[dict[str, Any]]:
+        """Support cases of one customer that wait for an answer, the oldest first."""
+        return self._lookups.rows(_OPEN_CASES, key)
+
     def segments(self) -> list[dict[str, Any]]:
         """The segment profiles, in order of their number."""
         return self._lookups.rows(_SEGMENTS)
@@ -85,6 +98,14 @@ class Snapshot:
     def forecast(self, product_id: str) -> list[dict[str, Any]]:
         """Forecast of one product, day by day; empty where there is none."""
         return self._lookups.rows(_FORECAST, product_id)
+
+    def quality(self, product_id: str) -> list[dict[str, Any]]:
+        """Returns, contacts and texts of one product, week by week; empty where there are none."""
+        return self._lookups.rows(_QUALITY, product_id)
+
+    def related(self, product_id: str, relation: str) -> list[dict[str, Any]]:
+        """What goes with one product by one relation, with `related_name`, in order of rank."""
+        return self._lookups.rows(_RELATED, product_id, relation)
 
     def products(
         self, search: str = "", *, after: str = "", limit: int = 50

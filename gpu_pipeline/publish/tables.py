@@ -26,7 +26,10 @@ _DTYPES = {
     "timestamp": ("datetime64[us]",),
     "bool": ("bool",),
 }
-_CONTRACTS = (*("customer_features", "customer_segments", "segment_profiles", "demand_forecast"),)
+_CONTRACTS = (
+    *("customer_features", "customer_segments", "segment_profiles", "support_cases"),
+    *("demand_forecast", "product_quality", "related_products"),
+)
 
 
 @dataclass(frozen=True)

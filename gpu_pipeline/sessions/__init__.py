@@ -1,7 +1,14 @@
 """Sessions: the events of a customer that belong together, of any frame, at once or bit by bit."""
 
-from gpu_pipeline.sessions.advancing import Advanced, OpenSessions, advance, rebuild
-from gpu_pipeline.sessions.clicks import CLICK_COLUMNS, click_sessions
+from gpu_pipeline.sessions.advancing import (
+    Advanced,
+    OpenSessions,
+    advance,
+    lies_in,
+    rebuild,
+    stretches,
+)
+from gpu_pipeline.sessions.clicks import CLICK_COLUMNS, click_sessions, paid_clicks
 from gpu_pipeline.sessions.events import Columns, check_event_types
 from gpu_pipeline.sessions.rule import SessionRule
 from gpu_pipeline.sessions.sessionizing import sessionize, sessions_of
@@ -15,7 +22,10 @@ __all__ = [
     "advance",
     "check_event_types",
     "click_sessions",
+    "lies_in",
+    "paid_clicks",
     "rebuild",
     "sessionize",
     "sessions_of",
+    "stretches",
 ]

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-
 from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import PipelineError
+from gpu_pipeline.event_columns import customer_codes, microseconds
 from gpu_pipeline.labels import Labels
 
-__all__ = ["COUNTED", "Columns", "Events", "check_event_types", "times_of"]
+__all__ = ["COUNTED", "Columns", "Events", "check_event_types"]
 
 # What a session counts, by the event type of contract clickstream.
 COUNTED = {"views": "view", "carts": "cart", "checkouts": "checkout", "purchases": "purchase"}
@@ -87,11 +86,11 @@ class Events:
         """
         product = None if columns.product is None else frame[columns.product]
         return cls(
-            customer=_customers(frame[columns.customer], columns.customer, backend),
-            time=_microseconds(frame[columns.time], columns.time, backend),
+            customer=customer_codes(frame[columns.customer], columns.customer, backend),
+            time=microseconds(frame[columns.time], columns.time, backend),
             kind=None if columns.event is None else _kinds(frame[columns.event], backend),
             product=None if product is None else Labels.of(product, backend),
-            entry={name: Labels.of(frame[name].astype("str"), backend) for name in columns.entry},
+            entry={name: _texts(frame[name], backend) for name in columns.entry},
             price=_amounts(frame, columns, backend),
             currency=_currencies(frame, columns, backend),
         )
@@ -133,29 +132,10 @@ def _kinds(values: Series, backend: Backend) -> Array:
     return backend.xp.asarray(codes, dtype="uint8")[said.codes]
 
 
-def _customers(values: Series, name: str, backend: Backend) -> Array:
-    """Whole numbers as they are, texts as their places among the sorted ones."""
-    _refuse_missing(values, name, "customer")
-    if values.dtype.kind in "iu":
-        return backend.as_bits(values.astype("int64"))
-    if values.dtype.kind == "O" or str(values.dtype) in ("str", "string"):
-        return Labels.of(values, backend).codes
-    message = f"Column {name!r} is {values.dtype}: a customer is a whole number or a text."
-    raise PipelineError(message)
-
-
-def _microseconds(values: Series, name: str, backend: Backend) -> Array:
-    if values.dtype.kind in "iufb":
-        message = (
-            f"Column {name!r} is {values.dtype}: times are timestamps or ISO 8601 texts. Unix "
-            f"times become timestamps with pandas.to_datetime({name}, unit='s')."
-        )
-        raise PipelineError(message)
-    if getattr(values.dtype, "tz", None) is not None:
-        values = values.dt.tz_convert("UTC").dt.tz_localize(None)
-    times = backend.to_times(values)
-    _refuse_missing(times, name, "time")
-    return backend.as_bits(times.astype("int64"))
+def _texts(values: Series, backend: Backend) -> Labels:
+    """The labels of a column that may have no text at all, and so another type."""
+    is_category = str(values.dtype) == "category"
+    return Labels.of(values if is_category else values.astype("str"), backend)
 
 
 def _amounts(frame: Frame, columns: Columns, backend: Backend) -> Array | None:
@@ -191,18 +171,3 @@ def _currencies(frame: Frame, columns: Columns, backend: Backend) -> Labels | No
         )
         raise PipelineError(message)
     return found
-
-
-def _refuse_missing(values: Series, name: str, what: str) -> None:
-    missing = int(values.isna().sum())
-    if missing:
-        message = (
-            f"{missing:,} of {len(values):,} events have no {what} in column {name!r}: leave "
-            "them out or mend them first, they belong to no session."
-        )
-        raise PipelineError(message)
-
-
-def times_of(microseconds: Array, backend: Backend) -> Series:
-    """Times as a column."""
-    return backend.frames.Series(microseconds).astype(np.dtype("datetime64[us]"))

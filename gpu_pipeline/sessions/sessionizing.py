@@ -8,12 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, cast, overload
 
 from gpu_pipeline.backend import Array, Backend, Frame, Series
+from gpu_pipeline.event_columns import times_of
 from gpu_pipeline.kernels import mixed_hash, text_hash
 from gpu_pipeline.labels import Labels
 from gpu_pipeline.ordering import Rows, in_pieces
 from gpu_pipeline.sessions.cutting import session_starts, stops_of
 from gpu_pipeline.sessions.describing import Piece, attributes
-from gpu_pipeline.sessions.events import Columns, Events, check_event_types, times_of
+from gpu_pipeline.sessions.events import Columns, Events, check_event_types
 from gpu_pipeline.sessions.machines import REASONS
 from gpu_pipeline.sessions.rule import SessionRule
 
@@ -155,12 +156,13 @@ def _table(
     backend: Backend,
 ) -> Frame:
     first = found["row"]
+    customer = _customers(frame[columns.customer], found, backend)
     table = {
-        columns.customer: _customer_column(frame[columns.customer], found, backend),
+        columns.customer: customer,
         "started_at": times_of(found["started_at"], backend),
         "ended_at": times_of(found["ended_at"], backend),
         "events": found["events"],
-        "session_id": _session_ids(frame, found, columns, backend),
+        "session_id": _session_ids(customer, found, backend),
     }
     for name in columns.kept:
         table[name] = frame[name].take(first).reset_index(drop=True)
@@ -176,12 +178,13 @@ def _table(
     return backend.frames.DataFrame(table)
 
 
-def _customer_column(values: Series, found: Mapping[str, Array], backend: Backend) -> Series:
-    """Who made each session, in the type of the frame's column."""
+def _customers(values: Series, found: Mapping[str, Array], backend: Backend) -> Series:
+    """Who made each session, in the type of the frame's column; of categories as texts."""
     if values.dtype.kind in "iu":
         numbers: Series = backend.frames.Series(found["customer"]).astype(values.dtype)
         return numbers
-    return values.take(found["row"]).reset_index(drop=True)
+    texts = values.take(found["row"]).reset_index(drop=True)
+    return texts.astype("str") if str(values.dtype) == "category" else texts
 
 
 def _reasons(codes: Array, backend: Backend) -> Series:
@@ -190,13 +193,8 @@ def _reasons(codes: Array, backend: Backend) -> Series:
     return Labels(places, backend.frames.Series(REASONS, dtype="str")).text(places, backend)
 
 
-def _session_ids(
-    frame: Frame, found: Mapping[str, Array], columns: Columns, backend: Backend
-) -> Array:
+def _session_ids(customer: Series, found: Mapping[str, Array], backend: Backend) -> Array:
     """A hash of customer and start: the same for the same session, wherever it is made."""
-    values = frame[columns.customer]
-    if values.dtype.kind in "iu":
-        who = found["customer"]
-    else:
-        who = text_hash(*backend.utf8(values.take(found["row"])), backend.xp)
+    is_number = customer.dtype.kind in "iu"
+    who = found["customer"] if is_number else text_hash(*backend.utf8(customer), backend.xp)
     return mixed_hash([who, found["started_at"]], backend.xp)

@@ -4,6 +4,7 @@ from gpu_pipeline.steps.customers import FEATURES, SEGMENTS
 from gpu_pipeline.steps.demand import DEMAND, FORECAST
 from gpu_pipeline.steps.products import PRODUCT_QUALITY
 from gpu_pipeline.steps.quality import QUALITY
+from gpu_pipeline.steps.related import RELATED
 from gpu_pipeline.steps.serving import PUBLISH
 from gpu_pipeline.steps.sessions import SESSIONS
 from gpu_pipeline.steps.support import SUPPORT
@@ -21,5 +22,6 @@ STEPS = (
     SENTIMENT,
     SUPPORT,
     PRODUCT_QUALITY,
+    RELATED,
     PUBLISH,
 )

@@ -27,11 +27,9 @@ def _product_quality(work: Work) -> None:
     if work.has("products"):
         categories = work.read("products", ["product_id", "category"]).compute()
     table = product_quality(counts, categories.reset_index(drop=True), backend)
-    latest = table[table["week"] == table["week"].max()]
+    latest = table.drop_duplicates(subset=["product_id"], keep="last")
     stands_out = latest["return_rate_low"] > latest["category_return_rate"]
-    work.facts.update(
-        products=int(table["product_id"].nunique()), above_their_category=int(stands_out.sum())
-    )
+    work.facts.update(products=len(latest), above_their_category=int(stands_out.sum()))
     work.replace("product_quality", table)
 
 

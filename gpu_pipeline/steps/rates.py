@@ -7,14 +7,14 @@ from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.exchange import RATE_COLUMNS, ExchangeRates, lines_without_rate
 from gpu_pipeline.pipeline import Work
 
-__all__ = ["exchange_rates"]
+__all__ = ["exchange_rates", "rates_of"]
 
 
-def exchange_rates(work: Work) -> ExchangeRates | None:
+def rates_of(work: Work) -> ExchangeRates | None:
     """The rates to the lake's reporting currency; None where it has none and nothing is converted.
 
-    Says in the facts how many lines lack one. No order is converted at a rate of a later day than
-    its own: rates of after `as_of` change nothing.
+    Nothing is converted at a rate of a later day than its own: rates of after `as_of` change
+    nothing.
     """
     lake = work.lake
     if not lake.currency:
@@ -22,9 +22,16 @@ def exchange_rates(work: Work) -> ExchangeRates | None:
     table: Frame = work.empty("fx_rates")
     if work.has("fx_rates"):
         table = lake.read("fx_rates", RATE_COLUMNS).compute()
-    rates = ExchangeRates.of(
+    return ExchangeRates.of(
         lake.backend.to_pandas(table), currency=lake.currency, time_zone=lake.time_zone
     )
+
+
+def exchange_rates(work: Work) -> ExchangeRates | None:
+    """What `rates_of` gives; says in the facts how many order lines lack one."""
+    rates, lake = rates_of(work), work.lake
+    if rates is None:
+        return None
     lines = work.read("orders", ["ordered_at", "currency", "line_type"]).to_delayed()
     missing = compute(*(delayed(_moves_without_rate)(some, rates, lake.backend) for some in lines))
     work.facts.update(currency=lake.currency, without_rate=sum(missing))

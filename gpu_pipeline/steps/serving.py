@@ -17,9 +17,16 @@ from nlp.model import version_of
 __all__ = ["PUBLISH"]
 
 
+_SERVED = (
+    *("customer_features", "customer_segments", "segment_profiles", "support_cases"),
+    *("demand_forecast", "product_quality", "related_products"),
+)
+
+
 def _publish(work: Work) -> None:
-    served = ("customer_features", "customer_segments", "segment_profiles", "demand_forecast")
-    tables = {name: _chunks(work, name) for name in served if work.has(name)}
+    tables = {name: _chunks(work, name) for name in _SERVED if work.has(name)}
+    if "support_cases" in tables:
+        tables["support_cases"] = (some[some["is_open"]] for some in tables["support_cases"])
     sentiment = _product_sentiment(work)
     tables["product_sentiment"] = iter([sentiment])
     tables["product_names"] = iter([_product_names(work, sentiment["product_id"])])
@@ -97,15 +104,7 @@ def _published(lake: Lake) -> str | None:
 
 PUBLISH = Step(
     name="publish",
-    reads=(
-        "customer_features",
-        "customer_segments",
-        "segment_profiles",
-        "demand_forecast",
-        "text_sentiment",
-        "orders",
-        "products",
-    ),
+    reads=(*_SERVED, "text_sentiment", "orders", "products"),
     writes=(),
     run=_publish,
     current=_published,

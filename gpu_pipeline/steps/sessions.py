@@ -1,40 +1,192 @@
-"""The step that makes sessions of clicks."""
+"""The step that makes sessions of clicks, and goes on from where the run before left off.
 
+The note of each version of `sessions` says what it was made of: the version of clickstream, the
+events that were seen, and which version of `open_sessions` holds those that may yet be followed.
+That table is committed first, so the commit of `sessions` is the one moment at which both count:
+whoever is killed between them leaves a version of `open_sessions` that nobody asks for.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
 from dask.base import compute
 from dask.delayed import delayed
 
-from gpu_pipeline.backend import Frame
 from gpu_pipeline.contracts import contract
-from gpu_pipeline.pipeline import Step, Work
-from gpu_pipeline.sessions import CLICK_COLUMNS, SessionRule, click_sessions
-from gpu_pipeline.store import Part
+from gpu_pipeline.errors import LakeError
+from gpu_pipeline.exchange import ExchangeRates
+from gpu_pipeline.orders import one_currency
+from gpu_pipeline.pipeline import Step, Work, code_digest
+from gpu_pipeline.sessions import CLICK_COLUMNS
+from gpu_pipeline.steps.rates import rates_of
+from gpu_pipeline.steps.session_buckets import (
+    RULE,
+    Additions,
+    Made,
+    bucket_anew,
+    bucket_grown,
+)
+from gpu_pipeline.store import Files, Lake, compact_if_fragmented
 
 __all__ = ["SESSIONS"]
 
+_TABLES = ("sessions", "open_sessions")
+_COUNTS = ("events", "late", "rebuilt_customers", "without_currency", "without_rate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Basis:
+    """What a version of `sessions` was made of: versions of tables, and what else it depends on.
+
+    All clicks until `seen_until` (ISO 8601, UTC), unless it is not of the `whole` clickstream:
+    then the moment of the run came before its end.
+    """
+
+    clickstream: int
+    open_sessions: int
+    seen_until: str
+    whole: bool
+    code: str
+    rates: str | None
+
 
 def _sessions(work: Work) -> None:
-    """Every bucket by itself: it holds its customers' whole histories."""
-    clicks = work.read("clickstream", CLICK_COLUMNS.names).to_delayed()
-    made = compute(
-        *(delayed(_sessions_written)(work, some, number) for number, some in enumerate(clicks))
+    """Sessions of the events that came, or, where that can't be told, of all events anew."""
+    rates, last = rates_of(work), work.lake.latest("clickstream")
+    seen_until = min(work.as_of, last or work.as_of)
+    additions = _additions(work, rates)
+    if isinstance(additions, Additions):
+        work.facts["made"] = "from what came since"
+        made = _grown(work, additions, rates, seen_until)
+    else:
+        work.facts.update(made="anew", because=additions)
+        made = _anew(work, rates, seen_until)
+    is_anew = not isinstance(additions, Additions)
+    replaced = None if is_anew else _replaced(work.lake, made)
+    _tell(work, made, rates, replaced)
+    opened = [part for one in made for part in one.opened]
+    basis = _Basis(
+        open_sessions=work.commit("open_sessions", opened, overwrite=True),
+        seen_until=seen_until.isoformat(),
+        whole=last is None or last <= work.as_of,
+        **_circumstances(work, rates, seen_until),
     )
-    for place, table in enumerate(("sessions", "open_sessions")):
-        work.commit(table, [part for parts in made for part in parts[place]], overwrite=True)
+    work.commit(
+        "sessions",
+        [part for one in made for part in one.sessions],
+        overwrite=is_anew,
+        instead_of=replaced,
+        note={"basis": asdict(basis)},
+    )
+    compact_if_fragmented(work.writer, contract("sessions"))
 
 
-def _sessions_written(work: Work, clicks: Frame, number: int) -> list[list[Part]]:
-    made = click_sessions(clicks, work.as_of, SessionRule(), work.lake.backend)
-    tables = (contract("sessions"), contract("open_sessions"))
-    return [
-        work.writer.write(rows, table, number=number)
-        for rows, table in zip(made, tables, strict=True)
-    ]
+def _additions(work: Work, rates: ExchangeRates | None) -> Additions | str:
+    """What came since the sessions were last made; or why they are made anew."""
+    said = work.lake.note("sessions").get("basis")
+    if work.forced:
+        return "it was asked for"
+    if said is None:
+        return "there is nothing to go on from"
+    basis, lake = _Basis(**said), work.lake
+    then = datetime.fromisoformat(basis.seen_until)
+    last = lake.latest("clickstream")
+    now = _circumstances(work, rates, then)
+    if basis.code != now["code"]:
+        return "the code is another"
+    if basis.rates != now["rates"]:
+        return "exchange rates of days before are others"
+    if not basis.whole or (last is not None and last > work.as_of):
+        return "clicks of after the moment of the run are left out, or were"
+    files = lake.added("clickstream", basis.clickstream)
+    if files is None:
+        return "clickstream was rewritten, or files of it were given up"
+    opened = _with_open_sessions(lake, basis.open_sessions)
+    if opened is None:
+        return "the open sessions of then were given up"
+    return Additions(files=files, opened=opened, seen_until=then)
+
+
+def _circumstances(work: Work, rates: ExchangeRates | None, seen_until: datetime) -> dict[str, Any]:
+    """What a basis says of its inputs; rates of later than `seen_until` changed nothing."""
+    return {
+        "clickstream": work.lake.version("clickstream"),
+        "code": f"{code_digest('gpu_pipeline')[:16]} {RULE}",
+        "rates": None if rates is None else rates.digest(seen_until),
+    }
+
+
+def _with_open_sessions(lake: Lake, version: int) -> Lake | None:
+    """The lake where `open_sessions` is read as it was in that version; None where it is gone."""
+    if lake.data_version("open_sessions") == version:
+        return lake
+    before = lake.pinned({"open_sessions": version})
+    try:
+        before.read("open_sessions")  # lazy: looks for its files
+    except LakeError:
+        return None
+    return before
+
+
+def _anew(work: Work, rates: ExchangeRates | None, seen_until: datetime) -> Sequence[Made]:
+    clicks = work.read("clickstream", CLICK_COLUMNS.names).to_delayed()
+    make = delayed(bucket_anew)
+    return compute(
+        *(make(work, some, number, rates, seen_until) for number, some in enumerate(clicks))
+    )
+
+
+def _grown(
+    work: Work, additions: Additions, rates: ExchangeRates | None, seen_until: datetime
+) -> Sequence[Made]:
+    """Of each bucket that has new events, or sessions that may be over by now."""
+    opened = additions.opened.files("open_sessions").buckets
+    buckets = np.unique(np.concatenate([additions.files.buckets, opened])).tolist()
+    grow = delayed(bucket_grown)
+    return compute(*(grow(work, bucket, additions, rates, seen_until) for bucket in buckets))
+
+
+def _replaced(lake: Lake, made: Sequence[Made]) -> Files:
+    files = lake.files("sessions")
+    return files.where(np.isin(files.paths, [path for one in made for path in one.replaced]))
+
+
+def _tell(
+    work: Work, made: Sequence[Made], rates: ExchangeRates | None, replaced: Files | None
+) -> None:
+    """The facts: of this run its events, of the whole table its sessions and purchases.
+
+    Raises:
+        PipelineError: without a reporting currency, purchases are paid in several.
+    """
+    before = work.lake.note("sessions") if replaced is not None else {}
+    counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
+    for one in made:
+        counts.update(one.counts)
+    for name in ("without_currency", "without_rate"):
+        counts[name] += before.get(name, 0)
+    found = {one.currency for one in made} | {before.get("currency")}
+    names = pd.DataFrame({"currency": sorted(name for name in found if name is not None)})
+    one_currency(work.lake.backend.from_pandas(names), work.lake.backend, what="Purchases")
+    rows = sum(part.rows for one in made for part in one.sessions)
+    if replaced is not None:
+        rows += work.lake.rows("sessions") - int(replaced.rows.sum())
+    currency = names["currency"].tolist()[0] if len(names) else None
+    work.facts.update(**counts, sessions=rows, currency=currency)
+    if rates is None:
+        del work.facts["without_rate"]
 
 
 SESSIONS = Step(
     name="sessions",
     reads=("clickstream",),
-    writes=("sessions", "open_sessions"),
+    uses=("fx_rates",),
+    writes=_TABLES,
     run=_sessions,
     dated=False,
 )

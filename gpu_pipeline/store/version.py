@@ -85,6 +85,15 @@ class Files:
             kept &= np.isnat(self.firsts) | (self.firsts <= last)
         return self.where(kept)
 
+    def touching(
+        self, firsts: npt.NDArray[np.datetime64], lasts: npt.NDArray[np.datetime64]
+    ) -> "Files":
+        """Those that can hold an event of one of the spans, each from a first to a last moment."""
+        # As many spans touch a file as begin by its end, less those that end before it begins.
+        begun = np.searchsorted(np.sort(firsts), self.lasts, side="right")
+        ended = np.searchsorted(np.sort(lasts), self.firsts, side="left")
+        return self.where((begun > ended) | np.isnat(self.firsts))
+
 
 class TableVersion:
     """A table at one version: its files, and which transactions it has seen."""

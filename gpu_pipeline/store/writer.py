@@ -112,8 +112,8 @@ class Writer:
         """Makes the parts the table's next version, at once or not at all; returns the version.
 
         `overwrite` replaces all rows, and with them the columns. Otherwise the table grows into
-        the contract first, where it must, and the parts come to what is there, or, in the same
-        moment, take the place of some of its files: those that they stand `instead_of`. Where the table has every one of `transactions`
+        the contract first, where it must, and the parts come to what is there, or take the place
+        of the files that they stand `instead_of`. Where the table has every one of `transactions`
         already, nothing is committed. `note` is kept with the version (see `Lake.history`).
 
         Raises:

@@ -13,11 +13,13 @@ from api.app import create_app
 from api.auth import digest
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.config import Config
+from gpu_pipeline.contracts import contract
 from gpu_pipeline.privacy import token
 from gpu_pipeline.publish import write_snapshot
 from gpu_pipeline.store import Lake
 from nlp import SentimentModel
 
+CPU = Backend.choose("cpu")
 KEY = "a key for tests"
 AS_OF = pd.Timestamp("2011-12-09T12:50:00")
 # C-9 buys for the first time today and is in no segment yet.
@@ -55,6 +57,7 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
         }
     ).astype({"as_of": "datetime64[us]", "last_order_at": "datetime64[us]"})
     features["first_order_at"] = features["first_order_at"].astype("datetime64[us]")
+    features = whole(features, "customer_features")
     segments = pd.DataFrame(
         {
             "customer_key": keys[:-1],
@@ -97,6 +100,43 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
             "as_of": day,
         }
     ).astype({"day": "datetime64[us]", "as_of": "datetime64[us]"})
+    opened = {"opened_at": AS_OF - pd.Timedelta(days=2), "last_message_at": AS_OF, "as_of": AS_OF}
+    cases = pd.DataFrame(
+        {
+            "customer_key": keys[0],
+            "case_id": ["K2", "K1", "K0"],
+            "key_kind": "customer",
+            "product_id": ["85123A", None, None],
+            "messages": [2, 1, 4],
+            "resolved_at": [None, None, AS_OF],
+            "is_open": [True, True, False],
+            "mood": [-0.5, None, None],
+            **opened,
+        }
+    )
+    weeks = pd.DataFrame(
+        {
+            "product_id": "85123A",
+            "week": [day - pd.Timedelta(days=4), day - pd.Timedelta(days=11)],
+            "units_sold": [8, 12],
+            "units_returned": [1, 0],
+            "units_sold_last_13_weeks": [20, 12],
+            "units_returned_last_13_weeks": [1, 0],
+            "return_rate": [0.05, 0.0],
+            "category": "home",
+        }
+    )
+    related = pd.DataFrame(
+        {
+            "product_id": "85123A",
+            "relation": ["co_buy", "co_buy", "co_view"],
+            "related_product_id": ["84879", "22423", "10002"],
+            "rank": [2, 1, 1],
+            "baskets": [5, 9, 3],
+            "lift": 2.5,
+            "as_of": AS_OF,
+        }
+    )
     names = pd.DataFrame({"product_id": list(PRODUCTS), "name": list(PRODUCTS.values())})
     counts = {"texts": [6], "negative": [1], "neutral": [2], "positive": [3]}
     sentiment = pd.DataFrame({"product_id": ["85123A"], **counts})
@@ -108,7 +148,18 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
         "demand_forecast": [forecast],
         "product_names": [names],
         "product_sentiment": [sentiment],
+        "support_cases": [whole(cases, "support_cases")],
+        "product_quality": [whole(weeks, "product_quality")],
+        "related_products": [whole(related, "related_products")],
     }
+
+
+def whole(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """The frame in the contract's columns and types; what it lacks is null, or nothing."""
+    filled = frame.reindex(columns=list(contract(table).names))
+    numbers = [c.name for c in contract(table).columns if c.type != "string" and c.required]
+    filled[numbers] = filled[numbers].fillna(0)
+    return CPU.cast(filled, contract(table))
 
 
 @pytest.fixture

@@ -75,7 +75,9 @@ def test_the_description_names_every_operation_once(client: TestClient) -> None:
         "customer",
         "forecast",
         "products",
+        "quality",
         "ready",
+        "related",
         "segments",
         "sentiment",
     ]

@@ -6,7 +6,16 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from api.schemas import CustomerFeatures, Forecast, ForecastDay, Segment
+from api.schemas import (
+    CustomerFeatures,
+    Forecast,
+    ForecastDay,
+    OpenCase,
+    ProductQuality,
+    QualityWeek,
+    RelatedProduct,
+    Segment,
+)
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.privacy import as_hex, token
@@ -200,12 +209,49 @@ def test_the_server_is_alive_before_and_ready_after_something_is_published(
         assert fresh.get("/readyz").json() == {"data": {"status": "ready"}, "snapshot": NOTE}
 
 
+def test_a_customers_card_shows_the_cases_that_wait(shop: TestClient) -> None:
+    waiting = shop.get("/v1/customers/C-1").json()["data"]["open_cases"]
+    assert [(case["case_id"], case["mood"]) for case in waiting] == [("K1", None), ("K2", -0.5)]
+    assert shop.get("/v1/customers/C-9").json()["data"]["open_cases"] == []
+
+
+def test_quality_is_told_week_by_week(shop: TestClient) -> None:
+    found = shop.get("/v1/products/85123A/quality").json()["data"]
+    assert (found["name"], found["category"]) == ("WHITE HANGING HEART T-LIGHT HOLDER", "home")
+    assert [week["units_sold"] for week in found["weeks"]] == [12, 8]
+    assert found["weeks"][1]["week"] == "2011-12-05"
+    assert found["weeks"][1]["return_rate"] == 0.05
+    assert found["weeks"][1]["category_return_rate"] is None
+    quiet, unknown = (shop.get(f"/v1/products/{name}/quality") for name in ("10002", "none"))
+    assert quiet.json()["detail"] == "Nothing was sold or said of this product yet."
+    assert unknown.json()["detail"] == "No product of that id is in this snapshot."
+
+
+def test_what_goes_with_a_product_comes_by_rank_and_relation(shop: TestClient) -> None:
+    bought = shop.get("/v1/products/85123A/related").json()["data"]
+    assert [(one["rank"], one["related_product_id"]) for one in bought] == [
+        (1, "22423"),
+        (2, "84879"),
+    ]
+    assert bought[0]["related_name"] == "REGENCY CAKESTAND 3 TIER"
+    seen = shop.get("/v1/products/85123A/related", params={"relation": "co_view"}).json()["data"]
+    assert [one["related_product_id"] for one in seen] == ["10002"]
+    assert shop.get("/v1/products/10002/related").json()["data"] == []
+    assert shop.get("/v1/products/none/related").status_code == 404
+    assert shop.get("/v1/products/10002/related?relation=none").status_code == 422
+
+
 def test_answers_have_every_column_of_their_contracts() -> None:
     features = set(contract("customer_features").names) - {"customer_key"}
     assert set(CustomerFeatures.model_fields) == features
     assert set(Segment.model_fields) == set(contract("segment_profiles").names)
     forecast = set(Forecast.model_fields) | set(ForecastDay.model_fields)
     assert forecast - {"name", "days"} == set(contract("demand_forecast").names)
+    quality = set(ProductQuality.model_fields) | set(QualityWeek.model_fields)
+    assert quality - {"name", "weeks"} == set(contract("product_quality").names)
+    related = set(RelatedProduct.model_fields) | {"product_id"}
+    assert related - {"related_name"} == set(contract("related_products").names)
+    assert set(OpenCase.model_fields) < set(contract("support_cases").names)
 
 
 def test_a_lake_without_its_key_is_a_problem_that_names_no_folder(

@@ -1,0 +1,6 @@
+"""Funnels: which way customers go, how far they get, and how long it takes them."""
+
+from gpu_pipeline.funnels.asking import funnel, journeys
+from gpu_pipeline.funnels.rule import Funnel, FunnelStep
+
+__all__ = ["Funnel", "FunnelStep", "funnel", "journeys"]

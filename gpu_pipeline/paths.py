@@ -1,0 +1,392 @@
+"""Paths: what was looked at before a purchase, and before a visit that left its cart behind."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from gpu_pipeline.backend import Array, Backend, Frame, Series
+from gpu_pipeline.durations import MICROSECOND, length_of
+from gpu_pipeline.errors import PipelineError
+from gpu_pipeline.event_columns import customer_codes, microseconds, times_of
+from gpu_pipeline.kernels import order_of, rows_of_runs, run_starts, segment_sums
+from gpu_pipeline.labels import Labels
+from gpu_pipeline.ordering import Rows, in_pieces
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+
+__all__ = ["abandoned_pages", "path_summary", "purchase_paths"]
+
+_VIEW, _CART, _PURCHASE = "view", "cart", "purchase"
+_SECOND = 1_000_000  # microseconds
+
+
+def purchase_paths(
+    frame: "Frame | dd.DataFrame",
+    *,
+    last: int = 5,
+    within: str | timedelta = "30d",
+    customer: str = "customer_key",
+    time: str = "occurred_at",
+    event: str = "event_type",
+    product: str = "product_id",
+) -> "Frame | dd.DataFrame":
+    """The `last` views of products before each purchase, by the same customer and `within` a time.
+
+    The frame (pandas, cuDF or Dask) has one row an event, in any order, of the types of contract
+    clickstream; events without a product are passed over. A view comes before a purchase where
+    its time is earlier; of views of one moment the one first in the alphabet counts as the last.
+
+    Columns: the customer, purchased_at (UTC, without zone), the product, position (1 for the last
+    view, 2 for the one before it), `viewed_<product>`, seconds_before and is_same_product. A
+    purchase that no view came before has no row: `path_summary` counts it. Rows come in order of
+    customer, time, product and position; of a Dask frame in each partition, with customers
+    brought together.
+
+    Raises:
+        PipelineError: a column is not there, an event has no customer or time, `last` is below 1,
+            or `within` is no length of time.
+    """
+    path = _Path.of(last, within)
+    columns = _Columns(customer, time, event, product)
+    return _on_whole(frame, columns, customer, partial(_purchase_paths, columns=columns, path=path))
+
+
+def path_summary(
+    frame: "Frame | dd.DataFrame",
+    *,
+    last: int = 5,
+    within: str | timedelta = "30d",
+    customer: str = "customer_key",
+    time: str = "occurred_at",
+    event: str = "event_type",
+    product: str = "product_id",
+) -> Frame:
+    """What `purchase_paths` come to, one row a product that was bought, in order of the products.
+
+    Columns: the product; purchases; after_views, the purchases with a view before them; views,
+    all of these together; after_own_views, the purchases with a view of the same product among
+    them; median_seconds, from the last of these to the purchase (null where there is none).
+
+    Takes and raises what `purchase_paths` does; of a Dask frame the table is computed.
+    """
+    path = _Path.of(last, within)
+    columns = _Columns(customer, time, event, product)
+    told = _on_whole(frame, columns, customer, partial(_purchases, columns=columns, path=path))
+    purchases: Frame = told.compute() if hasattr(told, "map_partitions") else told  # type: ignore[operator]
+    by_product = purchases.groupby(product, sort=True)
+    table = by_product[["purchases", "after_views", "views", "after_own_views"]].sum()
+    medians = by_product["own_seconds"].median()
+    return table.assign(median_seconds=medians).reset_index()
+
+
+def abandoned_pages(
+    frame: "Frame | dd.DataFrame",
+    *,
+    last: int = 5,
+    session: str = "session_id",
+    time: str = "occurred_at",
+    event: str = "event_type",
+    product: str = "product_id",
+) -> "Frame | dd.DataFrame":
+    """The `last` views of each session that has a cart event and no purchase.
+
+    The frame has one row an event with the session it lies in, as `purchase_paths` takes it;
+    views of pages without a product count too. Columns: the session, ended_at (its last event),
+    position (1 for the last view; of one moment's the first in the alphabet), the product (null
+    for other pages) and seconds_before that end. Rows come in order of session and position.
+
+    Raises:
+        PipelineError: a column is not there, an event has no session or time, or `last` is
+            below 1.
+    """
+    path = _Path.of(last, timedelta.max)
+    columns = _Columns(session, time, event, product)
+    return _on_whole(frame, columns, session, partial(_abandoned, columns=columns, path=path))
+
+
+class _Columns(NamedTuple):
+    """Which column says whose, when, what and about which product."""
+
+    whose: str
+    time: str
+    event: str
+    product: str
+
+
+class _Path(NamedTuple):
+    """How many views, and how many microseconds back."""
+
+    last: int
+    within: int
+
+    @classmethod
+    def of(cls, last: int, within: str | timedelta) -> "_Path":
+        if last < 1:
+            message = f"last={last}: a path has one view at least."
+            raise PipelineError(message)
+        return cls(last, length_of(within, "length of a path") // MICROSECOND)
+
+
+def _on_whole(
+    frame: "Frame | dd.DataFrame",
+    columns: _Columns,
+    whose: str,
+    found: Callable[..., Frame],
+) -> "Frame | dd.DataFrame":
+    """What is found in a held frame, or in each partition of a Dask frame with all of `whose`."""
+    missing = [name for name in columns if name not in list(frame.columns)]
+    if missing:
+        message = f"No column {', '.join(missing)} among {', '.join(map(str, frame.columns))}."
+        raise PipelineError(message)
+    if not hasattr(frame, "map_partitions"):
+        return found(cast("Frame", frame)[list(columns)].reset_index(drop=True))
+    events = cast("dd.DataFrame", frame)[list(columns)]
+    if events.npartitions > 1:
+        events = events.shuffle(on=[whose])
+    # Partitions are worked on side by side already.
+    meta = found(events._meta, threads=1)
+    parts: dd.DataFrame = events.map_partitions(_of_partition, found, meta=meta)
+    return parts
+
+
+def _of_partition(frame: Frame, found: Callable[..., Frame]) -> Frame:
+    return found(frame.reset_index(drop=True), threads=1)
+
+
+@dataclass(frozen=True)
+class _Events:
+    """Some events as arrays, one entry a row of `frame`.
+
+    `product` are codes, that of no product last; `kind` is a number for each event type.
+    """
+
+    frame: Frame
+    whose: Array
+    time: Array
+    product: Labels
+    kind: Array
+
+    @classmethod
+    def of(
+        cls, frame: Frame, columns: _Columns, kinds: Sequence[str], backend: Backend
+    ) -> "_Events":
+        """The events of these kinds, numbered from 0, and the others as -1."""
+        xp = backend.xp
+        kind = xp.full(len(frame), -1, dtype=xp.int64)
+        for number, name in enumerate(kinds):
+            kind[xp.asarray((frame[columns.event] == name).fillna(value=False).values)] = number
+        return cls(
+            frame=frame,
+            whose=customer_codes(frame[columns.whose], columns.whose, backend),
+            time=microseconds(frame[columns.time], columns.time, backend),
+            product=Labels.of(frame[columns.product], backend),
+            kind=kind,
+        )
+
+    def at(self, kept: Array) -> "_Events":
+        """Those at these places."""
+        return replace(
+            self,
+            frame=self.frame.take(kept).reset_index(drop=True),
+            whose=self.whose[kept],
+            time=self.time[kept],
+            product=replace(self.product, codes=self.product.codes[kept]),
+            kind=self.kind[kept],
+        )
+
+
+class _Found(NamedTuple):
+    """Views on paths: one entry an anchor (a purchase, or the end of a session), one a view.
+
+    `anchor` are rows of events and `ends` their times; `of` says to which anchor a view belongs,
+    `view` its row, `position` its place from the last one, `before` the microseconds between.
+    """
+
+    anchor: Array
+    ends: Array
+    of: Array
+    view: Array
+    position: Array
+    before: Array
+
+
+def _purchase_paths(
+    frame: Frame, *, columns: _Columns, path: _Path, threads: int | None = None
+) -> Frame:
+    backend = Backend.of(frame)
+    events, found = _paths_to_purchases(frame, columns, path, backend, threads)
+    row, codes = found.anchor[found.of], events.product.codes
+    return backend.frames.DataFrame(
+        {
+            columns.whose: _taken(events.frame[columns.whose], row),
+            "purchased_at": times_of(found.ends[found.of], backend),
+            columns.product: _taken(events.frame[columns.product], row),
+            "position": found.position,
+            f"viewed_{columns.product}": _taken(events.frame[columns.product], found.view),
+            "seconds_before": found.before / _SECOND,
+            "is_same_product": codes[row] == codes[found.view],
+        }
+    )
+
+
+def _purchases(
+    frame: Frame, *, columns: _Columns, path: _Path, threads: int | None = None
+) -> Frame:
+    """One row a purchase: what its path comes to."""
+    backend = Backend.of(frame)
+    xp = backend.xp
+    events, found = _paths_to_purchases(frame, columns, path, backend, threads)
+    count, codes = len(found.anchor), events.product.codes
+    views = xp.bincount(found.of, minlength=count).astype(xp.int64)
+    # Positions ascend: the first one of an anchor is its last view of the product.
+    own = xp.flatnonzero(codes[found.anchor[found.of]] == codes[found.view])
+    own = own[run_starts([found.of[own]], xp)]
+    seconds = xp.full(count, xp.nan)
+    seconds[found.of[own]] = found.before[own] / _SECOND
+    return backend.frames.DataFrame(
+        {
+            columns.product: _taken(events.frame[columns.product], found.anchor),
+            "purchases": xp.ones(count, dtype=xp.int64),
+            "after_views": (views > 0).astype(xp.int64),
+            "views": views,
+            "after_own_views": (~xp.isnan(seconds)).astype(xp.int64),
+            "own_seconds": seconds,
+        }
+    )
+
+
+def _abandoned(
+    frame: Frame, *, columns: _Columns, path: _Path, threads: int | None = None
+) -> Frame:
+    backend = Backend.of(frame)
+    events = _Events.of(frame, columns, (_VIEW, _CART, _PURCHASE), backend)
+    found = _found(events, partial(_paths_to_ends, path=path, xp=backend.xp), backend, threads)
+    return backend.frames.DataFrame(
+        {
+            columns.whose: _taken(frame[columns.whose], found.view),
+            "ended_at": times_of(found.ends[found.of], backend),
+            "position": found.position,
+            columns.product: _taken(frame[columns.product], found.view),
+            "seconds_before": found.before / _SECOND,
+        }
+    )
+
+
+def _taken(values: Series, rows: Array) -> Series:
+    return values.take(rows).reset_index(drop=True)
+
+
+def _paths_to_purchases(
+    frame: Frame, columns: _Columns, path: _Path, backend: Backend, threads: int | None
+) -> tuple[_Events, _Found]:
+    events = _Events.of(frame, columns, (_VIEW, _PURCHASE), backend)
+    known = len(events.product.texts)
+    events = events.at(backend.xp.flatnonzero((events.kind >= 0) & (events.product.codes < known)))
+    of_piece = partial(_paths_to_anchors, path=path, xp=backend.xp)
+    return events, _found(events, of_piece, backend, threads)
+
+
+def _found(
+    events: _Events,
+    of_piece: Callable[[Rows], _Found],
+    backend: Backend,
+    threads: int | None,
+) -> _Found:
+    """The paths of all, piece by piece; anchors in order of whose and time."""
+    xp, known = backend.xp, len(events.product.texts)
+    codes = events.product.codes
+    # In a moment views come last, the product first in the alphabet behind the others.
+    tie = xp.where(events.kind == 0, 2 * known + 1 - codes, codes)
+    columns = (events.whose, events.time, tie, events.kind)
+
+    def paths(parts: Sequence[Rows]) -> _Found:
+        rows = Rows.joined(parts, xp).in_order(backend)
+        return of_piece(_ties_settled(rows, xp))
+
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        found = list(pool.map(paths, in_pieces(columns, backend, pool.map)))
+    if not found:
+        return _Found(*(xp.zeros(0, dtype=xp.int64) for _ in _Found._fields))
+    before = 0
+    for number, piece in enumerate(found):
+        found[number] = piece._replace(of=piece.of + before)
+        before += len(piece.anchor)
+    return _Found(*(xp.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def _ties_settled(rows: Rows, xp: ModuleType) -> Rows:
+    """The rows of one moment of one customer in order of their third column."""
+    whose, time, tie, *_ = rows.columns
+    again = (whose[1:] == whose[:-1]) & (time[1:] == time[:-1])
+    if not bool(again.any()):
+        return rows
+    first = xp.concatenate([xp.ones(1, dtype=bool), ~again])
+    tied = ~first
+    tied[:-1] |= again
+    place = xp.flatnonzero(tied)
+    order = xp.arange(len(whose))
+    order[place] = place[order_of([xp.cumsum(first)[place], tie[place]], xp)]
+    return rows.at(order)
+
+
+def _paths_to_anchors(rows: Rows, path: _Path, xp: ModuleType) -> _Found:
+    """The paths that end with a row that is no view."""
+    whose, time, _, kind = rows.columns
+    is_view = kind == 0
+    starts = run_starts([whose], xp)
+    so_far = xp.cumsum(is_view)
+    before_customer = xp.repeat((so_far - is_view)[starts], _lengths(starts, len(whose), xp))
+    anchor = xp.flatnonzero(~is_view)
+    available = so_far[anchor] - before_customer[anchor]
+    return _last_views(rows, anchor, time[anchor], so_far[anchor], available, path, xp)
+
+
+def _paths_to_ends(rows: Rows, path: _Path, xp: ModuleType) -> _Found:
+    """The paths that end with a session that has a cart and no purchase."""
+    whose, time, _, kind = rows.columns
+    starts = run_starts([whose], xp)
+    views, carts, purchases = (
+        segment_sums((kind == number).astype(xp.int64), starts, xp) for number in range(3)
+    )
+    stops = starts + _lengths(starts, len(whose), xp)
+    kept = (carts > 0) & (purchases == 0)
+    anchor, so_far = stops[kept] - 1, xp.cumsum(views)[kept]
+    return _last_views(rows, anchor, time[anchor], so_far, views[kept], path, xp)
+
+
+def _lengths(starts: Array, rows: int, xp: ModuleType) -> Array:
+    return xp.diff(xp.concatenate([starts, xp.asarray([rows])]))
+
+
+def _last_views(
+    rows: Rows,
+    anchor: Array,
+    ends: Array,
+    so_far: Array,
+    available: Array,
+    path: _Path,
+    xp: ModuleType,
+) -> _Found:
+    """The last of the views up to each anchor; `so_far` counts all views up to it."""
+    _, time, _, kind = rows.columns
+    views = xp.flatnonzero(kind == 0)
+    count = xp.minimum(available, path.last)
+    of = xp.repeat(xp.arange(len(anchor)), count)
+    back = rows_of_runs(xp.zeros(len(anchor), dtype=xp.int64), count, xp)
+    view = views[so_far[of] - 1 - back]
+    before = ends[of] - time[view]
+    near = before <= path.within
+    return _Found(
+        anchor=rows.places[anchor],
+        ends=ends,
+        of=of[near],
+        view=rows.places[view[near]],
+        position=back[near] + 1,
+        before=before[near],
+    )

@@ -38,6 +38,9 @@ MeanMoney = Annotated[float, Field(description="In minor units of the currency."
 Probability = Annotated[float, Field(ge=0, le=1)]
 Relation = Literal["co_buy", "co_view"]
 Share = Annotated[float, Field(description="Fraction of the whole.")]
+Count = Annotated[int | None, Field(description="Null where there is no such source.")]
+Mood = Annotated[float | None, Field(description="From -1, bad, to 1, good.", ge=-1, le=1)]
+Score = Annotated[int, Field(description="Fifth of all customers, 5 the best.", ge=1, le=5)]
 
 
 class SnapshotNote(BaseModel):
@@ -143,6 +146,35 @@ class CustomerFeatures(BaseModel):
     returned_units: int
     return_rate: float = Field(description="Units sent back for one unit sold.")
     currency: str
+    orders_last_90_days: int
+    revenue_last_90_days: Money
+    discount_share: float | None = Field(description="Discounts for one of list value.")
+    mean_days_between_orders: float | None = Field(description="Null with fewer than 2 orders.")
+    sd_days_between_orders: float | None = Field(description="Null with fewer than 3 orders.")
+    categories: Count = Field(description="Different categories bought.")
+    favourite_category: str | None = Field(description="With the most units.")
+    favourite_category_share: float | None = Field(description="Fraction of the units.")
+    category_entropy: float | None = Field(description="In bits; 0 where all are of one category.")
+    sessions: Count
+    sessions_last_30_days: Count
+    days_since_last_session: float | None
+    views: Count
+    carts: Count = Field(description="Products put into the cart.")
+    conversion: float | None = Field(description="Sessions with a purchase for one session.")
+    cart_abandonment: float | None = Field(
+        description="Sessions with a cart and no purchase for one with a cart."
+    )
+    texts: Count
+    texts_last_90_days: Count
+    mean_mood: Mood
+    mean_mood_last_90_days: Mood
+    support_cases: Count
+    open_cases: Count
+    days_since_last_case: float | None
+    mean_hours_to_resolve: float | None
+    days_since_last_order_score: Score
+    orders_score: Score
+    revenue_score: Score
 
 
 class OpenCase(BaseModel):

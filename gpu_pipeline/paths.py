@@ -24,6 +24,7 @@ __all__ = ["abandoned_pages", "path_summary", "purchase_paths"]
 
 _VIEW, _CART, _PURCHASE = "view", "cart", "purchase"
 _SECOND = 1_000_000  # microseconds
+_Find = Callable[..., Frame]
 
 
 def purchase_paths(
@@ -54,7 +55,7 @@ def purchase_paths(
     """
     path = _Path.of(last, within)
     columns = _Columns(customer, time, event, product)
-    return _on_whole(frame, columns, customer, partial(_purchase_paths, columns=columns, path=path))
+    return _on_whole(frame, columns, partial(_purchase_paths, columns=columns, path=path))
 
 
 def path_summary(
@@ -77,8 +78,8 @@ def path_summary(
     """
     path = _Path.of(last, within)
     columns = _Columns(customer, time, event, product)
-    told = _on_whole(frame, columns, customer, partial(_purchases, columns=columns, path=path))
-    purchases: Frame = told.compute() if hasattr(told, "map_partitions") else told  # type: ignore[operator]
+    told = _on_whole(frame, columns, partial(_purchases, columns=columns, path=path))
+    purchases = told if isinstance(told, Frame) else _computed(told)
     by_product = purchases.groupby(product, sort=True)
     table = by_product[["purchases", "after_views", "views", "after_own_views"]].sum()
     medians = by_product["own_seconds"].median()
@@ -107,7 +108,7 @@ def abandoned_pages(
     """
     path = _Path.of(last, timedelta.max)
     columns = _Columns(session, time, event, product)
-    return _on_whole(frame, columns, session, partial(_abandoned, columns=columns, path=path))
+    return _on_whole(frame, columns, partial(_abandoned, columns=columns, path=path))
 
 
 class _Columns(NamedTuple):
@@ -134,29 +135,35 @@ class _Path(NamedTuple):
 
 
 def _on_whole(
-    frame: "Frame | dd.DataFrame",
-    columns: _Columns,
-    whose: str,
-    found: Callable[..., Frame],
+    frame: "Frame | dd.DataFrame", columns: _Columns, find: _Find
 ) -> "Frame | dd.DataFrame":
-    """What is found in a held frame, or in each partition of a Dask frame with all of `whose`."""
+    """What is found in a held frame, or in each partition of a Dask frame."""
     missing = [name for name in columns if name not in list(frame.columns)]
     if missing:
-        message = f"No column {', '.join(missing)} among {', '.join(map(str, frame.columns))}."
+        there = ", ".join(map(str, list(frame.columns)))
+        message = f"No column {', '.join(missing)} among the events' {there}."
         raise PipelineError(message)
-    if not hasattr(frame, "map_partitions"):
-        return found(cast("Frame", frame)[list(columns)].reset_index(drop=True))
-    events = cast("dd.DataFrame", frame)[list(columns)]
+    if hasattr(frame, "map_partitions"):
+        return _on_partitions(cast("dd.DataFrame", frame)[list(columns)], columns, find)
+    return find(cast("Frame", frame)[list(columns)].reset_index(drop=True))
+
+
+def _on_partitions(events: "dd.DataFrame", columns: _Columns, find: _Find) -> "dd.DataFrame":
     if events.npartitions > 1:
-        events = events.shuffle(on=[whose])
+        events = events.shuffle(on=[columns.whose])
     # Partitions are worked on side by side already.
-    meta = found(events._meta, threads=1)
-    parts: dd.DataFrame = events.map_partitions(_of_partition, found, meta=meta)
+    meta = find(events._meta, threads=1)
+    parts: dd.DataFrame = events.map_partitions(_of_partition, find, meta=meta)
     return parts
 
 
-def _of_partition(frame: Frame, found: Callable[..., Frame]) -> Frame:
-    return found(frame.reset_index(drop=True), threads=1)
+def _computed(table: "dd.DataFrame") -> Frame:
+    held: Frame = table.compute()
+    return held
+
+
+def _of_partition(frame: Frame, find: _Find) -> Frame:
+    return find(frame.reset_index(drop=True), threads=1)
 
 
 @dataclass(frozen=True)
@@ -201,7 +208,8 @@ class _Events:
         )
 
 
-class _Found(NamedTuple):
+@dataclass(frozen=True)
+class _Found:
     """Views on paths: one entry an anchor (a purchase, or the end of a session), one a view.
 
     `anchor` are rows of events and `ends` their times; `of` says to which anchor a view belongs,
@@ -214,6 +222,22 @@ class _Found(NamedTuple):
     view: Array
     position: Array
     before: Array
+
+    @classmethod
+    def joined(cls, parts: Sequence["_Found"], xp: ModuleType) -> "_Found":
+        """Those of all parts, one after the other."""
+        behind, before = [], 0
+        for part in parts:
+            behind.append(part.of + before)
+            before += len(part.anchor)
+        return cls(
+            anchor=xp.concatenate([part.anchor for part in parts]),
+            ends=xp.concatenate([part.ends for part in parts]),
+            of=xp.concatenate(behind),
+            view=xp.concatenate([part.view for part in parts]),
+            position=xp.concatenate([part.position for part in parts]),
+            before=xp.concatenate([part.before for part in parts]),
+        )
 
 
 def _purchase_paths(
@@ -311,13 +335,7 @@ def _found(
 
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         found = list(pool.map(paths, in_pieces(columns, backend, pool.map)))
-    if not found:
-        return _Found(*(xp.zeros(0, dtype=xp.int64) for _ in _Found._fields))
-    before = 0
-    for number, piece in enumerate(found):
-        found[number] = piece._replace(of=piece.of + before)
-        before += len(piece.anchor)
-    return _Found(*(xp.concatenate(parts) for parts in zip(*found, strict=True)))
+    return _Found.joined(found, xp)
 
 
 def _ties_settled(rows: Rows, xp: ModuleType) -> Rows:

@@ -59,15 +59,18 @@ def rfm_scores(
     >>> rfm_scores(features, cuts=3)["rfm"].tolist()
     [333, 111, 212]
     """
-    held = [*MEASURES, "customer_key"]
     if hasattr(features, "map_partitions"):
-        frame = cast("dd.DataFrame", features)[held]
-        counts = compute(*(delayed(ValueCounts.of)(part) for part in frame.to_delayed()))
-        found = ScoreCuts.of(counts, cuts)
-        scored: dd.DataFrame = frame.map_partitions(found.scores, meta=found.scores(frame._meta))
-        return scored
+        return _of_dask(cast("dd.DataFrame", features), cuts)
     whole = cast("Frame", features)
     return ScoreCuts.of([ValueCounts.of(whole)], cuts).scores(whole)
+
+
+def _of_dask(features: "dd.DataFrame", cuts: Cuts) -> "dd.DataFrame":
+    measured = features[["customer_key", *MEASURES]]
+    counts = compute(*(delayed(ValueCounts.of)(part) for part in measured.to_delayed()))
+    found = ScoreCuts.of(counts, cuts)
+    scored: dd.DataFrame = measured.map_partitions(found.scores, meta=found.scores(measured._meta))
+    return scored
 
 
 @dataclass(frozen=True)

@@ -94,8 +94,9 @@ def funnel(
     if hasattr(frame, "map_partitions"):
         return _of_dask(cast("dd.DataFrame", frame), asked, labelled, is_whole=whole_customers)
     held = cast("Frame", frame)
-    check_event_types(held, rule, columns, Backend.of(held))
     tally = _tally(held, _dated(asked, [_latest(held, asked)]), labelled, threads=None)
+    if not len(tally.period):
+        check_event_types(held, rule, columns, Backend.of(held))
     return Tally.sum_of([tally], Backend.of(held)).table(asked, Backend.of(held))
 
 

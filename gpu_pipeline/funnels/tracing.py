@@ -88,24 +88,36 @@ def _in_order(
 ) -> tuple[Array, Rows]:
     """(the place of each row in the frame, the rows in order of subject, time and step)."""
     xp = backend.xp
+    rows = Rows(events.subject[piece], events.time[piece], events.flags[piece])
+    row = events.row[piece]
     if not isinstance(piece, slice):
-        piece = piece[in_order(events.subject[piece], events.time[piece], backend)]
-    columns = (events.row, events.subject, events.time, events.flags)
-    row, subject, time, flags = (values[piece] for values in columns)
-    is_same = (subject[1:] == subject[:-1]) & (time[1:] == time[:-1])
-    if bool(is_same.any()):
-        row, flags = row.copy(), flags.copy()
-        tied = xp.zeros(len(row), dtype=bool)
-        tied[1:] = is_same
-        tied[:-1] |= is_same
-        place = xp.flatnonzero(tied)
-        moment = xp.cumsum(xp.concatenate([xp.ones(1, dtype=bool), ~is_same]))[place]
-        labels = (frame[name].take(row[place]).astype("str") for name in asked.columns.by)
-        ties = [Labels.of(values, backend).codes for values in labels]
-        rank = _ranks(flags[place], len(asked.funnel.steps), xp)
-        order = place[xp.lexsort(xp.stack([*reversed(ties), rank, moment]))]
-        row[place], flags[place] = row[order], flags[order]
-    return row, Rows(subject, time, flags)
+        order = in_order(rows.subject, rows.time, backend)
+        rows, row = Rows(*(values[order] for values in rows)), row[order]
+    is_same = (rows.subject[1:] == rows.subject[:-1]) & (rows.time[1:] == rows.time[:-1])
+    if not bool(is_same.any()):
+        return row, rows
+    # In place of what arrived first.
+    place, order = _moments_in_order(is_same, row, rows.flags, frame, asked, backend)
+    row, flags = row.copy(), rows.flags.copy()
+    row[place], flags[place] = row[order], flags[order]
+    return row, rows._replace(flags=flags)
+
+
+def _moments_in_order(
+    is_same: Array, row: Array, flags: Array, frame: Frame, asked: Inquiry, backend: Backend
+) -> tuple[Array, Array]:
+    """(the rows that share their moment with the one before or behind, these in their order)."""
+    xp = backend.xp
+    shares = xp.zeros(len(row), dtype=bool)
+    shares[1:] = is_same
+    shares[:-1] |= is_same
+    place = xp.flatnonzero(shares)
+    moment = xp.cumsum(~is_same)[place - 1]
+    moment[place == 0] = 0
+    labels = (frame[name].take(row[place]).astype("str") for name in asked.columns.by)
+    ties = [Labels.of(values, backend).codes for values in labels]
+    rank = _ranks(flags[place], len(asked.funnel.steps), xp)
+    return place, place[xp.lexsort(xp.stack([*reversed(ties), rank, moment]))]
 
 
 def _ranks(flags: Array, steps: int, xp: ModuleType) -> Array:

@@ -201,12 +201,7 @@ def _kept(lake: Lake, bucket: int, gone: Frame) -> tuple[Frame, Files]:
     """
     begun = _times(gone, "started_at", lake.backend)
     files = lake.files("sessions").in_buckets({bucket}).touching(begun, begun)
-    holds = np.zeros(len(files), dtype=bool)
-    for place in range(len(files)):
-        one = files.where(np.arange(len(files)) == place)
-        ids = lake.read_files("sessions", one, columns=["session_id"])["session_id"]
-        holds[place] = bool(ids.isin(gone["session_id"]).any())
-    held = files.where(holds)
+    held = files.named(path for one in files.each() for path in _if_holding(lake, one, gone))
     rows = lake.read_files("sessions", held)
     is_gone = rows["session_id"].isin(gone["session_id"])
     if int(is_gone.sum()) != len(gone):
@@ -217,6 +212,12 @@ def _kept(lake: Lake, bucket: int, gone: Frame) -> tuple[Frame, Files]:
         )
         raise PipelineError(message)
     return rows[~is_gone], held
+
+
+def _if_holding(lake: Lake, one: Files, gone: Frame) -> list[str]:
+    """The path of a file of `sessions`, where it has one that is gone."""
+    ids = lake.read_files("sessions", one, columns=["session_id"])["session_id"]
+    return one.paths.tolist() if bool(ids.isin(gone["session_id"]).any()) else []
 
 
 def _times(frame: Frame, name: str, backend: Backend) -> npt.NDArray[np.datetime64]:

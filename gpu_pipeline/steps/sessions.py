@@ -25,7 +25,6 @@ from gpu_pipeline.pipeline import Step, Work, code_digest
 from gpu_pipeline.sessions import CLICK_COLUMNS
 from gpu_pipeline.steps.rates import rates_of
 from gpu_pipeline.steps.session_buckets import (
-    RULE,
     Additions,
     Made,
     bucket_anew,
@@ -116,7 +115,7 @@ def _circumstances(work: Work, rates: ExchangeRates | None, seen_until: datetime
     """What a basis says of its inputs; rates of later than `seen_until` changed nothing."""
     return {
         "clickstream": work.lake.version("clickstream"),
-        "code": f"{code_digest('gpu_pipeline')[:16]} {RULE}",
+        "code": code_digest("gpu_pipeline")[:16],
         "rates": None if rates is None else rates.digest(seen_until),
     }
 
@@ -152,8 +151,7 @@ def _grown(
 
 
 def _replaced(lake: Lake, made: Sequence[Made]) -> Files:
-    files = lake.files("sessions")
-    return files.where(np.isin(files.paths, [path for one in made for path in one.replaced]))
+    return lake.files("sessions").named(path for one in made for path in one.replaced)
 
 
 def _tell(

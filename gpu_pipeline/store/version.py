@@ -1,7 +1,7 @@
 """One version of a table as its log tells it: which files it has and what lies in them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +70,15 @@ class Files:
     def where(self, mask: npt.NDArray[np.bool_]) -> "Files":
         """Those files for which the mask is true."""
         return Files(**{name: values[mask] for name, values in vars(self).items()})
+
+    def named(self, paths: Iterable[str]) -> "Files":
+        """Those of these paths."""
+        return self.where(np.isin(self.paths.astype(str), list(paths)))
+
+    def each(self) -> Iterator["Files"]:
+        """One after the other."""
+        for place in range(len(self)):
+            yield self.where(np.arange(len(self)) == place)
 
     def in_buckets(self, buckets: set[int] | None) -> "Files":
         """Those of the buckets; None is all."""

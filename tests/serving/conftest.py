@@ -14,6 +14,7 @@ from api.auth import digest
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract
+from gpu_pipeline.features import SCORES
 from gpu_pipeline.privacy import token
 from gpu_pipeline.publish import write_snapshot
 from gpu_pipeline.store import Lake
@@ -54,9 +55,16 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
             "returned_units": 1,
             "return_rate": 1 / 7,
             "currency": "GBP",
+            "orders_last_90_days": 1,
+            "revenue_last_90_days": 990,
+            "discount_share": 0.125,
+            # No catalogue, no clicks and no texts; one case, that is open.
+            "support_cases": 1.0,
+            "open_cases": 1.0,
+            "days_since_last_case": 2.5,
+            **dict.fromkeys(SCORES, 4),
         }
-    ).astype({"as_of": "datetime64[us]", "last_order_at": "datetime64[us]"})
-    features["first_order_at"] = features["first_order_at"].astype("datetime64[us]")
+    )
     features = whole(features, "customer_features")
     segments = pd.DataFrame(
         {

@@ -18,10 +18,19 @@ from api.schemas import (
 )
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract
+from gpu_pipeline.features import SCORES
 from gpu_pipeline.privacy import as_hex, token
 from gpu_pipeline.store import Lake
 from nlp import SentimentModel
 
+UNKNOWN = (
+    *("mean_days_between_orders", "sd_days_between_orders"),
+    *("categories", "favourite_category", "favourite_category_share", "category_entropy"),
+    *("sessions", "sessions_last_30_days", "days_since_last_session", "views", "carts"),
+    *("conversion", "cart_abandonment"),
+    *("texts", "texts_last_90_days", "mean_mood", "mean_mood_last_90_days"),
+    "mean_hours_to_resolve",
+)
 NOTE = {"version": "000001", "run_id": "run-1", "as_of": "2011-12-09T12:50:00Z"}
 
 
@@ -48,7 +57,16 @@ def test_a_customer_is_found_by_the_raw_id_and_answered_without_it(
                 "returned_units": 1,
                 "return_rate": 1 / 7,
                 "currency": "GBP",
+                "orders_last_90_days": 1,
+                "revenue_last_90_days": 990,
+                "discount_share": 0.125,
+                "support_cases": 1,
+                "open_cases": 1,
+                "days_since_last_case": 2.5,
+                **dict.fromkeys(SCORES, 4),
+                **dict.fromkeys(UNKNOWN),
             },
+            "open_cases": [],
         },
         "snapshot": NOTE,
     }

@@ -79,7 +79,8 @@ def path_summary(
     path = _Path.of(last, within)
     columns = _Columns(customer, time, event, product)
     told = _on_whole(frame, columns, partial(_purchases, columns=columns, path=path))
-    purchases = told if isinstance(told, Frame) else _computed(told)
+    is_dask = hasattr(told, "map_partitions")
+    purchases = _computed(cast("dd.DataFrame", told)) if is_dask else cast("Frame", told)
     by_product = purchases.groupby(product, sort=True)
     table = by_product[["purchases", "after_views", "views", "after_own_views"]].sum()
     medians = by_product["own_seconds"].median()
@@ -168,12 +169,11 @@ def _of_partition(frame: Frame, find: _Find) -> Frame:
 
 @dataclass(frozen=True)
 class _Events:
-    """Some events as arrays, one entry a row of `frame`.
+    """The events as arrays, one entry a row.
 
     `product` are codes, that of no product last; `kind` is a number for each event type.
     """
 
-    frame: Frame
     whose: Array
     time: Array
     product: Labels
@@ -189,22 +189,10 @@ class _Events:
         for number, name in enumerate(kinds):
             kind[xp.asarray((frame[columns.event] == name).fillna(value=False).values)] = number
         return cls(
-            frame=frame,
             whose=customer_codes(frame[columns.whose], columns.whose, backend),
             time=microseconds(frame[columns.time], columns.time, backend),
             product=Labels.of(frame[columns.product], backend),
             kind=kind,
-        )
-
-    def at(self, kept: Array) -> "_Events":
-        """Those at these places."""
-        return replace(
-            self,
-            frame=self.frame.take(kept).reset_index(drop=True),
-            whose=self.whose[kept],
-            time=self.time[kept],
-            product=replace(self.product, codes=self.product.codes[kept]),
-            kind=self.kind[kept],
         )
 
 
@@ -248,11 +236,11 @@ def _purchase_paths(
     row, codes = found.anchor[found.of], events.product.codes
     return backend.frames.DataFrame(
         {
-            columns.whose: _taken(events.frame[columns.whose], row),
+            columns.whose: _taken(frame[columns.whose], row),
             "purchased_at": times_of(found.ends[found.of], backend),
-            columns.product: _taken(events.frame[columns.product], row),
+            columns.product: _taken(frame[columns.product], row),
             "position": found.position,
-            f"viewed_{columns.product}": _taken(events.frame[columns.product], found.view),
+            f"viewed_{columns.product}": _taken(frame[columns.product], found.view),
             "seconds_before": found.before / _SECOND,
             "is_same_product": codes[row] == codes[found.view],
         }
@@ -275,7 +263,7 @@ def _purchases(
     seconds[found.of[own]] = found.before[own] / _SECOND
     return backend.frames.DataFrame(
         {
-            columns.product: _taken(events.frame[columns.product], found.anchor),
+            columns.product: _taken(frame[columns.product], found.anchor),
             "purchases": xp.ones(count, dtype=xp.int64),
             "after_views": (views > 0).astype(xp.int64),
             "views": views,
@@ -290,7 +278,9 @@ def _abandoned(
 ) -> Frame:
     backend = Backend.of(frame)
     events = _Events.of(frame, columns, (_VIEW, _CART, _PURCHASE), backend)
-    found = _found(events, partial(_paths_to_ends, path=path, xp=backend.xp), backend, threads)
+    every = backend.xp.arange(len(frame))
+    of_piece = partial(_paths_to_ends, path=path, xp=backend.xp)
+    found = _found(events, every, of_piece, backend, threads)
     return backend.frames.DataFrame(
         {
             columns.whose: _taken(frame[columns.whose], found.view),
@@ -310,28 +300,29 @@ def _paths_to_purchases(
     frame: Frame, columns: _Columns, path: _Path, backend: Backend, threads: int | None
 ) -> tuple[_Events, _Found]:
     events = _Events.of(frame, columns, (_VIEW, _PURCHASE), backend)
-    known = len(events.product.texts)
-    events = events.at(backend.xp.flatnonzero((events.kind >= 0) & (events.product.codes < known)))
+    kept = (events.kind >= 0) & (events.product.codes < len(events.product.texts))
     of_piece = partial(_paths_to_anchors, path=path, xp=backend.xp)
-    return events, _found(events, of_piece, backend, threads)
+    return events, _found(events, backend.xp.flatnonzero(kept), of_piece, backend, threads)
 
 
 def _found(
     events: _Events,
+    kept: Array,
     of_piece: Callable[[Rows], _Found],
     backend: Backend,
     threads: int | None,
 ) -> _Found:
-    """The paths of all, piece by piece; anchors in order of whose and time."""
+    """The paths of the events that are kept, piece by piece; anchors in order of whose and time."""
     xp, known = backend.xp, len(events.product.texts)
-    codes = events.product.codes
+    codes, kind = events.product.codes[kept], events.kind[kept]
     # In a moment views come last, the product first in the alphabet behind the others.
-    tie = xp.where(events.kind == 0, 2 * known + 1 - codes, codes)
-    columns = (events.whose, events.time, tie, events.kind)
+    tie = xp.where(kind == 0, 2 * known + 1 - codes, codes)
+    columns = (events.whose[kept], events.time[kept], tie, kind)
 
     def paths(parts: Sequence[Rows]) -> _Found:
         rows = Rows.joined(parts, xp).in_order(backend)
-        return of_piece(_ties_settled(rows, xp))
+        rows = _ties_settled(rows, xp)
+        return of_piece(replace(rows, places=kept[rows.places]))
 
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         found = list(pool.map(paths, in_pieces(columns, backend, pool.map)))

@@ -27,9 +27,10 @@ from gpu_pipeline.governance import rotate_key
 from gpu_pipeline.ingest import ingest
 from gpu_pipeline.pipeline import code_digest, run
 from gpu_pipeline.steps import STEPS
+from gpu_pipeline.steps.sessions import SESSIONS
 from gpu_pipeline.store import Lake, compact_tables
 
-__all__ = ["calls_until", "compaction", "load", "rotation", "run_of_all_steps"]
+__all__ = ["calls_until", "compaction", "load", "rotation", "run_of_all_steps", "sessions"]
 
 code_digest("gpu_pipeline", "nlp")  # once for all children
 WATCHED = ("os.", "open", "sqlite3.", "fcntl.", "shutil.", "pathlib.", "glob.")
@@ -44,6 +45,11 @@ def run_of_all_steps(path: Path, text_model: Path) -> None:
     """Brings every table up to date."""
     config = Config.load(lake=path, segments=3, horizon=7, text_model=text_model)
     run(Lake(path, backend=Backend.choose("cpu")), STEPS, config)
+
+
+def sessions(path: Path) -> None:
+    """Brings the sessions up to date."""
+    run(Lake(path, backend=Backend.choose("cpu")), [SESSIONS], Config.load(lake=path))
 
 
 def rotation(path: Path) -> None:

@@ -47,7 +47,9 @@ def funnel_steps(steps: pd.DataFrame) -> go.Figure:
             marker_color=NEUTRAL,
             hovertemplate="%{x:,} may still reach %{y}<extra></extra>",
         )
-    figure.update_layout(barmode="stack", height=180 + 56 * len(table))
+    figure.update_layout(
+        barmode="stack", height=180 + 56 * len(table), legend={"traceorder": "normal"}
+    )
     figure.update_xaxes(title="journeys", tickformat=",d", rangemode="tozero")
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
@@ -121,6 +123,7 @@ def retention_map(retention: pd.DataFrame) -> go.Figure:
         y=cohorts,
         colorscale=[[0, "white"], [1, BLUE]],
         zmin=0,
+        zmax=float(np.nanmax(table)),
         texttemplate="%{z:.0%}",
         colorbar={"title": "share", "tickformat": ".0%"},
         hovertemplate="%{y}: %{z:.1%} order in period %{x}<extra></extra>",

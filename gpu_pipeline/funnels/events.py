@@ -48,7 +48,7 @@ class Events:
     """The rows of a frame that matter to a funnel, one entry each.
 
     `row` are their places in the frame, `subject` int64 codes of customer and `Funnel.same`,
-    `time` microseconds, `flags` as in `Rows`.
+    `time` microseconds, `flags` as in `Trail`.
     """
 
     row: Array

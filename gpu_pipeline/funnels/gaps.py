@@ -8,13 +8,13 @@ from gpu_pipeline.backend import Array
 from gpu_pipeline.funnels.rule import Funnel
 from gpu_pipeline.kernels import run_starts
 
-__all__ = ["Gap", "Rows", "gaps_of", "places_behind"]
+__all__ = ["Gap", "Trail", "gaps_of", "places_behind"]
 
 # Above that many rows to one, counting steps is cheaper than a search for each row.
 _FEW = 4
 
 
-class Rows(NamedTuple):
+class Trail(NamedTuple):
     """Events in order: whose (int64), when (microseconds), and what they are.
 
     Bit k of `flags` says that an event takes step k, counted from 0; behind those comes a bit for
@@ -73,9 +73,9 @@ class Gap:
         return can
 
 
-def gaps_of(rows: Rows, funnel: Funnel, xp: ModuleType) -> list[Gap]:
+def gaps_of(trail: Trail, funnel: Funnel, xp: ModuleType) -> list[Gap]:
     """One for each step from the second on."""
-    blocks = {kind: _blocks(rows, funnel, kind, xp) for kind in set(funnel.barriers)}
+    blocks = {kind: _blocks(trail, funnel, kind, xp) for kind in set(funnel.barriers)}
     pairs = zip(funnel.barriers, funnel.windows, strict=True)
     return [Gap(*blocks[kind], within, funnel.mode == "strict") for kind, within in pairs]
 
@@ -98,15 +98,15 @@ def places_behind(
 
 
 def _blocks(
-    rows: Rows, funnel: Funnel, kind: frozenset[str], xp: ModuleType
+    trail: Trail, funnel: Funnel, kind: frozenset[str], xp: ModuleType
 ) -> tuple[Array, Array]:
     """(the number of each row's block, for each block whether it is its subject's last)."""
-    of_subject = xp.zeros(len(rows.time), dtype=bool)
-    of_subject[run_starts([rows.subject], xp)] = True
+    of_subject = xp.zeros(len(trail.time), dtype=bool)
+    of_subject[run_starts([trail.subject], xp)] = True
     begins = of_subject
     if kind:
         bit = len(funnel.steps) + funnel.barrier_kinds.index(kind)
-        begins = of_subject | (rows.flags >> bit & 1).astype(bool)
+        begins = of_subject | (trail.flags >> bit & 1).astype(bool)
     is_last = xp.ones(int(begins.sum()), dtype=bool)
     is_last[:-1] = of_subject[begins][1:]
     return xp.cumsum(begins, dtype=xp.int32) - 1, is_last

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from gpu_pipeline.backend import Array
-from gpu_pipeline.funnels.gaps import Gap, Rows, gaps_of, places_behind
+from gpu_pipeline.funnels.gaps import Gap, Trail, gaps_of, places_behind
 from gpu_pipeline.funnels.rule import Funnel
 
 __all__ = ["Attempts", "attempts"]
@@ -31,17 +31,17 @@ class Attempts:
     undecided: Array
 
 
-def attempts(rows: Rows, funnel: Funnel, as_of: int, xp: ModuleType) -> Attempts:
-    """All entries of the rows, of which none is later than `as_of` (microseconds)."""
+def attempts(trail: Trail, funnel: Funnel, as_of: int, xp: ModuleType) -> Attempts:
+    """All entries of the trail, of which none is later than `as_of` (microseconds)."""
     if funnel.mode == "any":
-        return _in_any_order(rows, funnel, as_of, xp)
-    return _in_order(rows, funnel, as_of, xp)
+        return _in_any_order(trail, funnel, as_of, xp)
+    return _in_order(trail, funnel, as_of, xp)
 
 
-def _in_order(rows: Rows, funnel: Funnel, as_of: int, xp: ModuleType) -> Attempts:
-    time, within = rows.time, funnel.within_microseconds
-    at = [xp.flatnonzero(rows.flags >> step & 1) for step in range(len(funnel.steps))]
-    gaps = gaps_of(rows, funnel, xp)
+def _in_order(trail: Trail, funnel: Funnel, as_of: int, xp: ModuleType) -> Attempts:
+    time, within = trail.time, funnel.within_microseconds
+    at = [xp.flatnonzero(trail.flags >> step & 1) for step in range(len(funnel.steps))]
+    gaps = gaps_of(trail, funnel, xp)
     reached: list[Array] = []
     taken: list[list[Array]] = []
     going = xp.arange(len(at[0]))
@@ -95,11 +95,11 @@ def _undecided(
     return undecided
 
 
-def _in_any_order(rows: Rows, funnel: Funnel, as_of: int, xp: ModuleType) -> Attempts:
-    steps, far = len(funnel.steps), len(rows.time)
-    flags = rows.flags & ((1 << steps) - 1)
+def _in_any_order(trail: Trail, funnel: Funnel, as_of: int, xp: ModuleType) -> Attempts:
+    steps, far = len(funnel.steps), len(trail.time)
+    flags = trail.flags & ((1 << steps) - 1)
     entries = xp.flatnonzero(flags)
-    gap = gaps_of(rows, funnel, xp)[0].lasting(funnel.within_microseconds)
+    gap = gaps_of(trail, funnel, xp)[0].lasting(funnel.within_microseconds)
     taken = xp.full((steps, len(entries)), far, dtype=xp.int64)
     for step in range(steps):
         # An event counts for the first step that takes it.
@@ -108,10 +108,10 @@ def _in_any_order(rows: Rows, funnel: Funnel, as_of: int, xp: ModuleType) -> Att
         if len(there):
             place = places_behind(entries, there, xp, side="left")
             row = there[xp.minimum(place, len(there) - 1)]
-            can = (place < len(there)) & gap.allows(entries, row, rows.time)
+            can = (place < len(there)) & gap.allows(entries, row, trail.time)
             taken[step] = xp.where(can, row, far)
     taken = xp.sort(taken, axis=0)
     reached = [xp.flatnonzero(taken[number] < far) for number in range(1, steps)]
-    waiting = gap.can_wait(entries, rows.time, as_of + 1, xp) & (taken[-1] == far)
+    waiting = gap.can_wait(entries, trail.time, as_of + 1, xp) & (taken[-1] == far)
     by_step = [[taken[number][some] for number in range(1, n + 2)] for n, some in enumerate(reached)]
     return Attempts(entries, reached, by_step, waiting)

@@ -1,6 +1,7 @@
 """Journeys: one for each customer and entry period, of all events of whole customers."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,13 +9,13 @@ from types import ModuleType
 
 from gpu_pipeline.backend import Array, Backend, Frame
 from gpu_pipeline.funnels.events import Columns, Events
-from gpu_pipeline.funnels.gaps import Rows
+from gpu_pipeline.funnels.gaps import Trail
 from gpu_pipeline.funnels.matching import Attempts, attempts
 from gpu_pipeline.funnels.periods import Period, periods_of
 from gpu_pipeline.funnels.rule import Funnel
 from gpu_pipeline.kernels import run_starts
 from gpu_pipeline.labels import Labels
-from gpu_pipeline.ordering import in_order, pieces
+from gpu_pipeline.ordering import Rows, in_pieces
 
 __all__ = ["Inquiry", "Journeys", "journeys_of"]
 
@@ -53,54 +54,51 @@ def journeys_of(
 ) -> Journeys:
     """The journeys of whole customers, on `threads` of this process, by default one a core."""
     events = Events.of(frame, asked.funnel, asked.columns, asked.as_of, backend)
-    parts = pieces(events.subject, events.time, backend)
-    traced = partial(_journeys_of_piece, frame=frame, events=events, asked=asked, backend=backend)
+    columns = (events.subject, events.time, events.flags)
+    traced = partial(_journeys_of_piece, row=events.row, frame=frame, asked=asked, backend=backend)
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        found = list(pool.map(traced, parts or [slice(0, 0)]))
+        parts = in_pieces(columns, backend, pool.map)
+        nothing = [Rows(events.row[:0], tuple(values[:0] for values in columns))]
+        found = list(pool.map(traced, parts or [nothing]))
     return _joined(found, backend.xp)
 
 
 def _journeys_of_piece(
-    piece: slice | Array, frame: Frame, events: Events, asked: Inquiry, backend: Backend
+    parts: Sequence[Rows], row: Array, frame: Frame, asked: Inquiry, backend: Backend
 ) -> Journeys:
+    """`row` are places in the frame; those of the parts are places in it."""
     xp = backend.xp
-    row, rows = _in_order(piece, frame, events, asked, backend)
-    found = attempts(rows, asked.funnel, asked.as_of, xp)
-    period = periods_of(rows.time[found.entries], asked.per, asked.time_zone, backend)
-    starts = run_starts([rows.subject[found.entries], period], xp)
-    best, depth, place = _farthest(found, starts, xp)
+    piece = Rows.joined(parts, xp).in_order(backend)
+    place, trail = _in_order(row[piece.places], Trail(*piece.columns), frame, asked, backend)
+    found = attempts(trail, asked.funnel, asked.as_of, xp)
+    period = periods_of(trail.time[found.entries], asked.per, asked.time_zone, backend)
+    starts = run_starts([trail.subject[found.entries], period], xp)
+    best, depth, number = _farthest(found, starts, xp)
     is_censored = xp.zeros(len(starts), dtype=bool)
     is_censored[_runs(xp.flatnonzero(found.undecided), starts, xp)] = True
     entry = found.entries[best]
-    steps = len(asked.funnel.steps)
     return Journeys(
-        row=row[entry],
-        entered_at=rows.time[entry],
+        row=place[entry],
+        entered_at=trail.time[entry],
         period=period[starts],
         depth=depth,
-        is_censored=is_censored & (depth < steps),
-        onward=_onward(found, depth, place, rows.time, xp),
+        is_censored=is_censored & (depth < len(asked.funnel.steps)),
+        onward=_onward(found, depth, number, trail.time, xp),
     )
 
 
 def _in_order(
-    piece: slice | Array, frame: Frame, events: Events, asked: Inquiry, backend: Backend
-) -> tuple[Array, Rows]:
-    """(the place of each row in the frame, the rows in order of subject, time and step)."""
-    xp = backend.xp
-    rows = Rows(events.subject[piece], events.time[piece], events.flags[piece])
-    row = events.row[piece]
-    if not isinstance(piece, slice):
-        order = in_order(rows.subject, rows.time, backend)
-        rows, row = Rows(*(values[order] for values in rows)), row[order]
-    is_same = (rows.subject[1:] == rows.subject[:-1]) & (rows.time[1:] == rows.time[:-1])
+    row: Array, trail: Trail, frame: Frame, asked: Inquiry, backend: Backend
+) -> tuple[Array, Trail]:
+    """Rows in order of subject and time, and where they are in the frame, in order of steps too."""
+    is_same = trail.subject[1:] == trail.subject[:-1]
+    is_same &= trail.time[1:] == trail.time[:-1]
     if not bool(is_same.any()):
-        return row, rows
-    # In place of what arrived first.
-    place, order = _moments_in_order(is_same, row, rows.flags, frame, asked, backend)
-    row, flags = row.copy(), rows.flags.copy()
+        return row, trail
+    place, order = _moments_in_order(is_same, row, trail.flags, frame, asked, backend)
+    row, flags = row.copy(), trail.flags.copy()
     row[place], flags[place] = row[order], flags[order]
-    return row, rows._replace(flags=flags)
+    return row, trail._replace(flags=flags)
 
 
 def _moments_in_order(
@@ -141,19 +139,19 @@ def _runs(places: Array, starts: Array, xp: ModuleType) -> Array:
 
 
 def _farthest(found: Attempts, starts: Array, xp: ModuleType) -> tuple[Array, Array, Array]:
-    """For each run of entries (which goes farthest, how far, its place among those that do)."""
-    best, depth, place = starts.copy(), xp.ones(len(starts), dtype=xp.int64), xp.zeros_like(starts)
+    """For each run of entries (which goes farthest, how far, its number among those that do)."""
+    best, depth, number = starts.copy(), xp.ones(len(starts), dtype=xp.int64), xp.zeros_like(starts)
     for reached, places in enumerate(found.reached, 2):
         run = _runs(places, starts, xp)
         first = run_starts([run], xp)
         best[run[first]] = places[first]
         depth[run[first]] = reached
-        place[run[first]] = first
-    return best, depth, place
+        number[run[first]] = first
+    return best, depth, number
 
 
 def _onward(
-    found: Attempts, depth: Array, place: Array, time: Array, xp: ModuleType
+    found: Attempts, depth: Array, number: Array, time: Array, xp: ModuleType
 ) -> list[tuple[Array, Array]]:
     """For each step from the second on (which journeys reached it, when), journeys ascending."""
     chosen = [xp.flatnonzero(depth == reached) for reached in range(2, len(found.rows) + 2)]
@@ -161,7 +159,7 @@ def _onward(
     for step in range(len(found.rows)):
         deeper = range(step, len(found.rows))
         journeys = xp.concatenate([chosen[n] for n in deeper])
-        rows = xp.concatenate([found.rows[n][step][place[chosen[n]]] for n in deeper])
+        rows = xp.concatenate([found.rows[n][step][number[chosen[n]]] for n in deeper])
         order = xp.argsort(journeys, kind="stable")
         onward.append((journeys[order], time[rows[order]]))
     return onward

@@ -9,7 +9,7 @@ from gpu_pipeline.sessions.advancing import (
     stretches,
 )
 from gpu_pipeline.sessions.clicks import CLICK_COLUMNS, click_sessions, paid_clicks
-from gpu_pipeline.sessions.events import Columns, check_event_types
+from gpu_pipeline.sessions.events import Columns, check_currencies, check_event_types
 from gpu_pipeline.sessions.rule import SessionRule
 from gpu_pipeline.sessions.sessionizing import sessionize, sessions_of
 
@@ -20,6 +20,7 @@ __all__ = [
     "OpenSessions",
     "SessionRule",
     "advance",
+    "check_currencies",
     "check_event_types",
     "click_sessions",
     "lies_in",

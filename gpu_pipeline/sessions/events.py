@@ -1,6 +1,6 @@
 """The events of a frame as arrays: who, when, and what else is known of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,7 +10,7 @@ from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.event_columns import customer_codes, microseconds
 from gpu_pipeline.labels import Labels
 
-__all__ = ["COUNTED", "Columns", "Events", "check_event_types"]
+__all__ = ["COUNTED", "Columns", "Events", "check_currencies", "check_event_types"]
 
 # What a session counts, by the event type of contract clickstream.
 COUNTED = {"views": "view", "carts": "cart", "checkouts": "checkout", "purchases": "purchase"}
@@ -124,6 +124,20 @@ def check_event_types(frame: Frame, columns: Columns) -> None:
         raise PipelineError(message)
 
 
+def check_currencies(codes: Sequence[str], columns: Columns) -> None:
+    """Refuses purchases in several currencies.
+
+    Raises:
+        PipelineError: there are more than one.
+    """
+    if len(codes) > 1:
+        message = (
+            f"Purchases are paid in {', '.join(codes)}: amounts of different currencies are not "
+            f"added. Convert {columns.price!r} to one of them first, or leave it out."
+        )
+        raise PipelineError(message)
+
+
 def _kinds(values: Series, backend: Backend) -> Array:
     said = Labels.of(values, backend)
     known = backend.to_pandas(said.texts.to_frame("text"))["text"].tolist()
@@ -163,11 +177,5 @@ def _currencies(frame: Frame, columns: Columns, backend: Backend) -> Labels | No
         return None
     paid = frame[columns.currency].where(frame[columns.event] == COUNTED["purchases"], None)
     found = Labels.of(paid.astype("str"), backend)
-    if len(found.texts) > 1:
-        names = ", ".join(backend.to_pandas(found.texts.to_frame("code"))["code"].tolist())
-        message = (
-            f"Purchases are paid in {names}: amounts of different currencies are not added. "
-            f"Convert {columns.price!r} to one of them first, or leave it out."
-        )
-        raise PipelineError(message)
+    check_currencies(backend.to_pandas(found.texts.to_frame("code"))["code"].tolist(), columns)
     return found

@@ -23,7 +23,8 @@ SELECT
     position,
     viewed_product_id,
     before / 1e6 AS seconds_before,
-    product_id = viewed_product_id AS is_same_product
+    product_id = viewed_product_id AS is_same_product,
+    row
 FROM numbered
 WHERE position <= $last AND before <= $within
 ORDER BY customer_key, purchased_at, product_id, row, position;

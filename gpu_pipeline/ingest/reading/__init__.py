@@ -19,7 +19,7 @@ from gpu_pipeline.ingest.reading.dialect import Dialect
 from gpu_pipeline.ingest.reading.streams import COMPRESSIONS
 
 __all__ = ["COMPRESSIONS", "Block", "BrokenRow", "Dialect", "column_names", "file_kind"]
-__all__ += ["read_blocks", "whole_rows"]
+__all__ += ["read_blocks", "readable", "whole_rows"]
 
 KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
@@ -33,7 +33,7 @@ def read_blocks(path: Path, dialect: Dialect, *, share: float = 1.0) -> Iterator
     Raises:
         IngestError: the file can't be read (to its end), is empty, or is of no known kind.
     """
-    with _readable(path):
+    with readable(path):
         yield from gathered(_PIECES[file_kind(path)](path, dialect), share=share)
 
 
@@ -59,7 +59,7 @@ def column_names(path: Path, dialect: Dialect) -> list[str]:
     Raises:
         IngestError: as in `read_blocks`.
     """
-    with _readable(path):
+    with readable(path):
         names = _NAMES[file_kind(path)](path, dialect)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
@@ -83,7 +83,8 @@ def file_kind(path: Path) -> str:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
+    """What goes wrong with the file while the context lasts is an IngestError that names it."""
     try:
         yield
     except (OSError, EOFError, pa.ArrowException, UnicodeError, csv.Error) as error:

@@ -84,7 +84,9 @@ def _write_events(folder: Path, rows: int) -> None:
         {
             "customer_key": key[order],
             "occurred_at": at[order].astype("datetime64[us]"),
-            "event_type": pa.DictionaryArray.from_arrays(kind[order], list(KINDS)).cast(pa.string()),
+            "event_type": pa.DictionaryArray.from_arrays(kind[order], list(KINDS)).cast(
+                pa.string()
+            ),
         }
     )
     pq.write_table(table, folder / "events.parquet", compression="zstd")

@@ -123,7 +123,8 @@ def _duckdb(path: Path) -> Sums:
                 ON a.session_id = b.session_id AND a.product_id < b.product_id
             GROUP BY ALL HAVING count(*) >= $least
         )
-        SELECT c.*, c.baskets / a.baskets AS confidence, c.baskets / b.baskets AS reverse_confidence,
+        SELECT c.*, c.baskets / a.baskets AS confidence,
+            c.baskets / b.baskets AS reverse_confidence,
             c.baskets * (SELECT count(DISTINCT session_id) FROM held) / (a.baskets * b.baskets)
                 AS lift
         FROM counted c JOIN products a ON a.product_id = c.product_id

@@ -1,11 +1,13 @@
-"""Sessions of click events beside Polars and DuckDB: Parquet in, sessions out, on all cores.
+"""Sessions of click events beside DuckDB, Polars and Dask: Parquet in, Parquet out, on all cores.
 
-The events lie in order of time, of 300,000 customers with random 64-bit keys, half an hour ends a
-session. Each way runs in a process of its own, three times, and the best counts; all must give
-the same sessions. `bucketed` reads the same events as the lake keeps them: sixteen files, each in
-order of customer and time.
+The events lie in order of time, as landing files do, three customers with random 64-bit keys for
+every hundred of them; half an hour ends a session. Each way runs in a process of its own, three
+times (Dask once), and the best counts; all must give the same sessions. `ours` is
+`gpu-pipeline sessionize`, `call` the function on a pandas frame, `bucketed` reads the same events
+as the lake keeps them: sixteen files, each in order of customer and time.
 
-Run: python benchmarks/sessionize.py [--rows N] [--peer PYTHON]  (a Python that has Polars)
+Run: python benchmarks/sessionize.py [--rows N] [--peer PYTHON] [--only WAY …] [--memory SIZE]
+(a Python that has duckdb, polars and dask)
 """
 
 import argparse
@@ -17,201 +19,315 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-CUSTOMERS, DAYS, EVENTS_OF_A_VISIT, SECONDS_OF_A_PAUSE, SEED = 300_000, 60, 8, 60, 20260601
+EVENTS_PER_CUSTOMER, EVENTS_OF_A_VISIT, SECONDS_OF_A_PAUSE = 100 / 3, 8, 60
+FIRST, DAYS, SEED = "2026-04-01", 60, 20260601
 GAP_MICROSECONDS = 30 * 60 * 1_000_000
-BUCKETS, RUNS = 16, 3
+ROW_GROUP, BUCKETS, RUNS = 1 << 20, 16, 3
 COLUMNS = ["customer_key", "occurred_at"]
-Sums = tuple[int, int, int, int]
+RESULT = ["customer_key", "started_at", "ended_at", "events"]
 
 
 def main() -> None:
     given = _arguments()
-    if given.way:
-        print(json.dumps(_measured(WAYS[given.way], given.folder)))
+    if given.task:
+        print(json.dumps(TASKS[given.task](given)))
         return
-    if given.folder:
-        _write_events(given.folder, given.rows)
-        return
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
-        # In a process of its own too: a child's peak memory is at least that of its parent.
-        command = [sys.executable, __file__, "--folder", name, "--rows", str(given.rows)]
-        subprocess.run(command, check=True)
-        print(f"Python {platform.python_version()} on {os.cpu_count()} x {platform.machine()}")
-        print(f"{given.rows:,} events, {_megabytes(folder / 'events.parquet'):.0f} MB of Parquet\n")
-        pythons = {"polars": given.peer}
-        ways = [way for way in WAYS if pythons.get(way, sys.executable)]
-        found = {
-            way: _in_own_process(pythons.get(way, sys.executable), way, folder) for way in ways
-        }
+        ways = given.only or [way for way in WAYS if way not in given.skip]
+        # In processes of their own too: a child's peak memory is at least that of its parent.
+        _child(sys.executable, "make", given, folder)
+        if "bucketed" in ways:
+            _child(sys.executable, "bucket", given, folder)
+        size = (folder / "events.parquet").stat().st_size / 1e6
+        print(f"{given.rows:,} events, {size:,.0f} MB of Parquet")
+        print(f"{os.cpu_count()} x {_processor()}, Python {platform.python_version()}")
+        found = {way: _way(way, given, folder) for way in ways}
     _show(found)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--peer", help="a Python that has polars")
-    parser.add_argument("--way", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--peer", default=sys.executable, help="a Python that has the peers")
+    parser.add_argument("--only", nargs="+", choices=WAYS, default=[])
+    parser.add_argument("--skip", nargs="+", choices=WAYS, default=[])
+    parser.add_argument("--memory", default="2GB", help="for ours")
+    parser.add_argument("--folder", type=Path, help="where the files lie meanwhile")
+    parser.add_argument("--task", choices=TASKS, help=argparse.SUPPRESS)
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _write_events(folder: Path, rows: int) -> None:
+def _child(python: str, task: str, given: argparse.Namespace, folder: Path, way: str = "") -> Any:  # noqa: ANN401
+    command = [python, __file__, "--task", task, "--folder", str(folder)]
+    command += ["--rows", str(given.rows), "--memory", given.memory]
+    command += ["--way", way] if way else []
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _way(way: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    python = given.peer if way in PEERS else sys.executable
+    measured: dict[str, Any] = _child(python, "measure", given, folder, way)
+    measured["sums"] = _child(sys.executable, "sum", given, folder, way)
+    return measured
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else 'unknown'} ({platform.machine()})"
+
+
+def _make(given: argparse.Namespace) -> None:
+    """Writes the events, a row group of visits after the other."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rng = np.random.default_rng(SEED)
-    keys = rng.integers(-(2**63), 2**63 - 1, CUSTOMERS)
-    sizes = rng.geometric(1 / EVENTS_OF_A_VISIT, rows // EVENTS_OF_A_VISIT * 2)
-    visits = int(np.searchsorted(np.cumsum(sizes), rows)) + 1
-    visit = np.repeat(np.arange(visits), sizes[:visits])[:rows]
-    pauses = rng.exponential(SECONDS_OF_A_PAUSE * 1e6, rows).astype(np.int64)
+    keys = rng.integers(-(2**63), 2**63 - 1, int(given.rows / EVENTS_PER_CUSTOMER))
+    windows = -(-given.rows // ROW_GROUP)
+    edges = (
+        np.datetime64(FIRST, "us") + np.timedelta64(DAYS, "D") * np.arange(windows + 1) / windows
+    )
+    schema = pa.schema([("customer_key", pa.int64()), ("occurred_at", pa.timestamp("us"))])
+    left = given.rows
+    later = keys[:0], edges[:0].astype("int64")
+    with pq.ParquetWriter(given.folder / "events.parquet", schema, compression="zstd") as file:
+        for begin, end in zip(edges[:-1].astype("int64"), edges[1:].astype("int64"), strict=True):
+            new = _visits(rng, keys, int(begin), int(end))
+            key, at = (np.concatenate(pair) for pair in zip(later, new, strict=True))
+            order = np.argsort(at, kind="stable")
+            key, at = key[order], at[order]
+            # Visits go on beyond the window in which they began.
+            is_last = end == edges[-1].astype("int64")
+            now = left if is_last else min(left, int(np.searchsorted(at, end)))
+            file.write_table(pa.table([key[:now], at[:now].view("M8[us]")], schema=schema))
+            left, later = left - min(now, len(at)), (key[now:], at[now:])
+
+
+def _visits(rng: Any, keys: Any, begin: int, end: int) -> tuple[Any, Any]:  # noqa: ANN401
+    """(whose, when) of all events of the visits that begin in this time."""
+    import numpy as np
+
+    # A few more than are needed: what is over the number of rows is left out at the end.
+    sizes = rng.geometric(1 / EVENTS_OF_A_VISIT, int(1.02 * ROW_GROUP / EVENTS_OF_A_VISIT))
+    pauses = rng.exponential(SECONDS_OF_A_PAUSE * 1e6, sizes.sum()).astype(np.int64)
     elapsed = np.cumsum(pauses)
-    first = elapsed[np.searchsorted(visit, np.arange(visits))]
-    began = rng.integers(0, DAYS * 86_400 * 1_000_000, visits)
-    at = began[visit] + elapsed - first[visit]
-    key = keys[rng.integers(0, CUSTOMERS, visits)][visit]
-    order = np.argsort(at, kind="stable")
-    times = at[order].astype("datetime64[us]")
-    table = pa.table({"customer_key": key[order], "occurred_at": times})
-    pq.write_table(table, folder / "events.parquet", compression="zstd")
-    by_key = table.take(pa.array(np.lexsort((at[order], key[order]))))
-    bucket = by_key["customer_key"].to_numpy() & (BUCKETS - 1)
+    elapsed -= np.repeat(elapsed[np.cumsum(sizes) - sizes], sizes)
+    began, who = rng.integers(begin, end, len(sizes)), rng.integers(0, len(keys), len(sizes))
+    return np.repeat(keys[who], sizes), np.repeat(began, sizes) + elapsed
+
+
+def _bucket(given: argparse.Namespace) -> None:
+    """Writes the events bucket by bucket, each in order of customer and time."""
+    import pyarrow as pa
+    import pyarrow.compute as pac
+    import pyarrow.parquet as pq
+
     for number in range(BUCKETS):
-        path = folder / f"bucket-{number:02d}.parquet"
-        pq.write_table(by_key.filter(pa.array(bucket == number)), path, compression="zstd")
+        mine = []
+        for batch in pq.ParquetFile(given.folder / "events.parquet").iter_batches(ROW_GROUP):
+            bucket = pac.bit_wise_and(batch["customer_key"], BUCKETS - 1)
+            mine.append(batch.filter(pac.equal(bucket, number)))
+        table = pa.Table.from_batches(mine).sort_by([(name, "ascending") for name in COLUMNS])
+        pq.write_table(table, given.folder / f"bucket-{number:02d}.parquet", compression="zstd")
 
 
-def _megabytes(path: Path) -> float:
-    return path.stat().st_size / 1e6
-
-
-def _measured(way: Callable[[Path], Sums], folder: Path) -> dict[str, Any]:
+def _measure(given: argparse.Namespace) -> dict[str, Any]:
+    way, target = WAYS[given.way], given.folder / given.way
     seconds, processor = [], []
-    for _ in range(RUNS):
+    for _ in range(1 if given.way == "dask" else RUNS):
         began, worked = time.perf_counter(), time.process_time()
-        sums = way(folder)
+        way(given, target)
         seconds.append(time.perf_counter() - began)
         processor.append(time.process_time() - worked)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return {"seconds": min(seconds), "cpu": min(processor), "peak": peak, "sums": sums}
+    names = ["pandas", "pyarrow", "dask"] if given.way == "dask" else [given.way]
+    names = names if given.way in PEERS else ["numpy", "pandas", "pyarrow"]
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    return {"seconds": min(seconds), "cpu": min(processor), "peak": peak, "versions": versions}
 
 
-def _ours(folder: Path) -> Sums:
+def _sum(given: argparse.Namespace) -> list[int]:
+    """What the sessions of every way must agree in: how many, and a sum of a hash of each."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    sessions, total = 0, 0
+    for path in _results(given.folder / given.way):
+        for batch in pq.ParquetFile(path).iter_batches(ROW_GROUP, columns=RESULT):
+            mixed = np.zeros(len(batch), dtype=np.uint64)
+            for name in RESULT:
+                values = batch[name].to_numpy()
+                is_time = values.dtype.kind == "M"
+                number = values.astype("M8[us]").view("int64") if is_time else values
+                mixed = (mixed ^ number.astype("int64").view("uint64")) * np.uint64(
+                    0x9E3779B97F4A7C15
+                )
+                mixed ^= mixed >> np.uint64(29)
+            sessions, total = sessions + len(batch), total + int(mixed.sum(dtype=np.uint64))
+    return [sessions, total % 2**64]
+
+
+def _results(target: Path) -> Iterator[Path]:
+    single = target.with_name(f"{target.name}.parquet")
+    yield from [single] if single.exists() else sorted(target.glob("*.parquet"))
+
+
+def _ours(given: argparse.Namespace, target: Path) -> None:
+    from dask.utils import parse_bytes
+
+    from gpu_pipeline.session_files import sessionize_file
+
+    sessionize_file(
+        given.folder / "events.parquet",
+        target.with_name(f"{target.name}.parquet"),
+        customer="customer_key",
+        time="occurred_at",
+        memory_bytes=parse_bytes(given.memory),
+    )
+
+
+def _call(given: argparse.Namespace, target: Path) -> None:
     import pandas as pd
 
     from gpu_pipeline.sessions import sessionize
 
-    return _sums(sessionize(pd.read_parquet(folder / "events.parquet", columns=COLUMNS)))
+    events = pd.read_parquet(given.folder / "events.parquet", columns=COLUMNS)
+    sessionize(events).to_parquet(target.with_name(f"{target.name}.parquet"), index=False)
 
 
-def _bucketed(folder: Path) -> Sums:
+def _bucketed(given: argparse.Namespace, target: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
     import pandas as pd
 
     from gpu_pipeline.backend import Backend
     from gpu_pipeline.sessions import Columns, SessionRule, sessions_of
 
     backend, rule = Backend.choose("cpu"), SessionRule()
+    target.mkdir(exist_ok=True)
 
-    def of_bucket(path: Path) -> pd.DataFrame:
+    def of_bucket(path: Path) -> None:
         events = pd.read_parquet(path, columns=COLUMNS)
-        return sessions_of(events, Columns(), rule, backend, threads=1)
+        found = sessions_of(events, Columns(), rule, backend, threads=1)
+        backend.write_parquet(found, target / path.name, encodings=ENCODINGS)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(of_bucket, sorted(folder.glob("bucket-*.parquet"))))
-    return _sums(pd.concat(found))
+        list(pool.map(of_bucket, sorted(given.folder.glob("bucket-*.parquet"))))
 
 
-def _sums(sessions: Any) -> Sums:  # noqa: ANN401
-    """What the sessions of every way must agree in: how many, and sums over all of them."""
-    started, ended = (sessions[name].astype("int64") for name in ("started_at", "ended_at"))
-    squares = int((sessions["events"] ** 2).sum())
-    lengths = int((ended - started).sum())
-    return len(sessions), squares, lengths, int((started // 1_000_000).sum())
+# As the lake writes its parts.
+ENCODINGS = {name: "PLAIN" for name in ("started_at", "ended_at", "session_id")}
 
 
-def _duckdb(folder: Path) -> Sums:
+def _duckdb(given: argparse.Namespace, target: Path) -> None:
     import duckdb
 
-    query = """
-        CREATE OR REPLACE TABLE sessions AS
-        WITH marked AS (
-            SELECT customer_key, occurred_at, coalesce(epoch_us(occurred_at) - epoch_us(
-                lag(occurred_at) OVER visitor) > $gap, true)::INT AS is_first
-            FROM read_parquet($path)
-            WINDOW visitor AS (PARTITION BY customer_key ORDER BY occurred_at)
-        ), numbered AS (
-            SELECT *, sum(is_first) OVER (
-                PARTITION BY customer_key ORDER BY occurred_at ROWS UNBOUNDED PRECEDING) AS number
-            FROM marked
-        )
-        SELECT customer_key, min(occurred_at) AS started_at, max(occurred_at) AS ended_at,
-            count(*) AS events
-        FROM numbered GROUP BY customer_key, number
-    """
-    sums = """
-        SELECT count(*), sum(events ** 2)::BIGINT,
-            sum(epoch_us(ended_at) - epoch_us(started_at))::BIGINT,
-            sum(epoch_us(started_at) // 1000000)::BIGINT
-        FROM sessions
-    """
+    query = f"""
+        COPY (
+            WITH marked AS (
+                SELECT customer_key, occurred_at, coalesce(epoch_us(occurred_at) - epoch_us(
+                    lag(occurred_at) OVER visitor) > {GAP_MICROSECONDS}, true)::INT AS is_first
+                FROM read_parquet('{given.folder / "events.parquet"}')
+                WINDOW visitor AS (PARTITION BY customer_key ORDER BY occurred_at)
+            ), numbered AS (
+                SELECT *, sum(is_first) OVER (
+                    PARTITION BY customer_key ORDER BY occurred_at ROWS UNBOUNDED PRECEDING
+                ) AS number
+                FROM marked
+            )
+            SELECT customer_key, min(occurred_at) AS started_at, max(occurred_at) AS ended_at,
+                count(*) AS events
+            FROM numbered GROUP BY customer_key, number
+        ) TO '{target}.parquet' (FORMAT parquet)
+    """  # noqa: S608 - a number and paths of our own
     with duckdb.connect() as connection:
-        path = str(folder / "events.parquet")
-        connection.execute(query, {"gap": GAP_MICROSECONDS, "path": path})
-        (found,) = connection.execute(sums).fetchall()
-    return tuple(int(value) for value in found)  # type: ignore[return-value]
+        connection.execute(query)
 
 
-def _polars(folder: Path) -> Sums:
+def _polars(given: argparse.Namespace, target: Path) -> None:
     import polars as pl
 
     at, key = pl.col("occurred_at"), pl.col("customer_key")
     is_first = (at.diff().dt.total_microseconds() > GAP_MICROSECONDS) | (key != key.shift())
     sessions = (
-        pl.scan_parquet(folder / "events.parquet")
+        pl.scan_parquet(given.folder / "events.parquet")
         .sort("customer_key", "occurred_at")
         .with_columns(is_first.fill_null(value=True).cum_sum().alias("number"))
         .group_by("number")
-        .agg(key.first(), at.min().alias("started_at"), at.max().alias("ended_at"), pl.len())
-        .collect(engine="streaming")
+        .agg(
+            key.first(),
+            at.min().alias("started_at"),
+            at.max().alias("ended_at"),
+            pl.len().alias("events"),
+        )
+        .drop("number")
     )
-    started = sessions["started_at"].cast(pl.Int64)
-    lengths = (sessions["ended_at"].cast(pl.Int64) - started).sum()
-    squares = (sessions["len"].cast(pl.Int64) ** 2).sum()
-    return len(sessions), int(squares), int(lengths), int((started // 1_000_000).sum())
+    sessions.sink_parquet(target.with_name(f"{target.name}.parquet"), engine="streaming")
 
 
-WAYS: dict[str, Callable[[Path], Sums]] = {
+def _dask(given: argparse.Namespace, target: Path) -> None:
+    import dask
+    import dask.dataframe as dd
+    import pandas as pd
+
+    def sessions(events: pd.DataFrame) -> pd.DataFrame:
+        events = events.sort_values(COLUMNS)
+        pause = events["occurred_at"].diff() > pd.Timedelta(microseconds=GAP_MICROSECONDS)
+        number = (pause | (events["customer_key"] != events["customer_key"].shift())).cumsum()
+        found = events.groupby(number).agg(
+            customer_key=("customer_key", "first"),
+            started_at=("occurred_at", "min"),
+            ended_at=("occurred_at", "max"),
+            events=("occurred_at", "size"),
+        )
+        return found.reset_index(drop=True)
+
+    with dask.config.set(scheduler="threads"):
+        events = dd.read_parquet(given.folder / "events.parquet", columns=COLUMNS)
+        events = events.repartition(npartitions=BUCKETS).shuffle("customer_key")
+        meta = sessions(events._meta)
+        events.map_partitions(sessions, meta=meta).to_parquet(target, write_index=False)
+
+
+WAYS: dict[str, Callable[[argparse.Namespace, Path], None]] = {
     "ours": _ours,
+    "call": _call,
     "bucketed": _bucketed,
     "duckdb": _duckdb,
     "polars": _polars,
+    "dask": _dask,
 }
-
-
-def _in_own_process(python: str, way: str, folder: Path) -> dict[str, Any]:
-    command = [python, __file__, "--way", way, "--folder", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return measured
+PEERS = ("duckdb", "polars", "dask")
+TASKS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "make": _make,
+    "bucket": _bucket,
+    "measure": _measure,
+    "sum": _sum,
+}
 
 
 def _show(found: dict[str, dict[str, Any]]) -> None:
     sums = {way: tuple(one["sums"]) for way, one in found.items()}
     if len(set(sums.values())) > 1:
-        message = f"The ways differ in sessions, squares, lengths or starts: {sums}"
+        message = f"The ways differ in how many sessions they find, or in which: {sums}"
         raise SystemExit(message)
-    print(f"{sums['ours'][0]:,} sessions, the same in every way\n")
-    print(f"{'':<10}seconds  CPU seconds  peak MB  times as long as ours")
+    print(f"{next(iter(sums.values()))[0]:,} sessions, the same in every way\n")
+    best = min((found[way]["seconds"] for way in PEERS if way in found), default=None)
+    print(f"{'':<10}seconds  CPU seconds  peak MB  times as fast as the best peer")
     for way, one in found.items():
-        ratio = one["seconds"] / found["ours"]["seconds"]
-        print(f"{way:<10}{one['seconds']:7.2f}{one['cpu']:13.2f}{one['peak']:9,.0f}{ratio:12.2f}")
+        ratio = f"{best / one['seconds']:12.2f}" if best is not None else " " * 12
+        numbers = f"{one['seconds']:7.2f}{one['cpu']:13.2f}{one['peak']:9,.0f}"
+        print(f"{way:<10}{numbers}{ratio}   {one['versions']}")
 
 
 if __name__ == "__main__":

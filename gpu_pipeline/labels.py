@@ -43,5 +43,7 @@ class Labels:
     def text(self, codes: Array, backend: Backend) -> Series:
         """The texts of these codes; null where there was none."""
         nothing = backend.frames.Series([None], dtype="str")
-        whole: Series = backend.frames.concat([self.texts, nothing], ignore_index=True)
+        # Where there is no text at all, they may be of another type.
+        texts = self.texts.astype("str")
+        whole: Series = backend.frames.concat([texts, nothing], ignore_index=True)
         return whole.take(codes).reset_index(drop=True)

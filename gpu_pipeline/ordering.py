@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Self
 
 from gpu_pipeline.backend import Array, Backend
-from gpu_pipeline.kernels import is_in_order, radix_order, rows_of_runs, run_starts
+from gpu_pipeline.kernels import is_in_order, stable_order
 
 __all__ = ["MOST_RANGES", "KeyRanges", "Rows", "in_order", "in_pieces", "pieces"]
 
@@ -21,8 +21,7 @@ _SLOT_BITS = 16
 _SLOTS = 1 << _SLOT_BITS
 _ROWS_IN_CACHE = 1 << 16
 _ROWS_AT_A_DEAL = 1 << 19
-_WIDE_BITS = 32
-_MOST_SHARED = 16
+_WORD_BITS = 64
 _ONE_BY_ONE: Callable[..., Iterable[Any]] = map
 
 
@@ -162,58 +161,35 @@ def in_order(customer: Array, time: Array, backend: Backend) -> Array:
     xp = backend.xp
     if is_in_order([time], xp):
         return _by_customer(customer, backend)
-    by_time = xp.argsort(time, kind="stable")
+    by_time = stable_order(time, xp)
     order: Array = by_time[_by_customer(customer[by_time], backend)]
     return order
 
 
 def _by_customer(customer: Array, backend: Backend) -> Array:
-    """The places that put the customers in order; stable.
-
-    Their highest bits are sorted by radix, and what these leave undecided by itself.
-    """
+    """The places that put the customers in order; stable."""
     xp = backend.xp
     if not len(customer):
         return xp.arange(0)
-    low = int(customer.min())
-    width = (int(customer.max()) - low).bit_length()
-    for bits in (_SLOT_BITS, _WIDE_BITS):
-        slots = _slots(customer, low, max(0, width - bits), xp)
-        order = radix_order(slots, 1 << min(bits, width), xp)
-        if width <= bits:
-            return order
-        if _settled(order, customer, slots, xp):
-            return order
-    return _by_rank(customer, backend)
+    low, high = int(customer.min()), int(customer.max())
+    # As many of the high bits as fit beside a place: they tell random keys apart.
+    shift = (high - low).bit_length() + (len(customer) - 1).bit_length() - _WORD_BITS
+    if shift <= 0:
+        return stable_order(customer, xp)
+    order = stable_order((customer >> shift), xp)
+    if is_in_order([customer[order]], xp):
+        return order
+    return stable_order(_ranks(customer, backend), xp)
 
 
-def _settled(order: Array, customer: Array, slots: Array, xp: ModuleType) -> bool:
-    """Puts the rows in `order` whose slots hold several customers; not where these are many."""
-    here = customer[order]
-    begins = run_starts([here], xp)
-    theirs = slots[order[begins]]
-    shared = theirs[1:][theirs[1:] == theirs[:-1]]
-    if not len(shared):
-        return True
-    if len(shared) * _MOST_SHARED > len(order):
-        return False
-    slots = slots[order]
-    shared = shared[run_starts([shared], xp)]
-    starts = xp.searchsorted(slots, shared)
-    rows = rows_of_runs(starts, xp.searchsorted(slots, shared, side="right") - starts, xp)
-    # The slots ascend with their customers, so that all of them are sorted at once.
-    order[rows] = order[rows[xp.argsort(here[rows], kind="stable")]]
-    return True
-
-
-def _by_rank(customer: Array, backend: Backend) -> Array:
-    """As `_by_customer`, for customers of whom many crowd in few places."""
+def _ranks(customer: Array, backend: Backend) -> Array:
+    """The place of each customer among all, for those who crowd in few places."""
     xp = backend.xp
     codes, unique = backend.frames.Series(customer).factorize()
     known = xp.asarray(unique.values)
     rank = xp.empty(len(known), dtype=xp.int32)
-    rank[xp.argsort(known, kind="stable")] = xp.arange(len(known), dtype=xp.int32)
-    return radix_order(rank[codes], len(known), xp)
+    rank[stable_order(known, xp)] = xp.arange(len(known), dtype=xp.int32)
+    return rank[codes]
 
 
 def _slots(keys: Array, low: int, shift: int, xp: ModuleType) -> Array:

@@ -4,7 +4,7 @@ from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.kernels import mixed_hash, reversed_pairs
 
-__all__ = ["LINE_COLUMNS", "business_day", "one_currency", "settled"]
+__all__ = ["LINE_COLUMNS", "business_day", "entry_errors", "of_type", "one_currency", "settled"]
 
 LINE_COLUMNS = (
     "order_id",
@@ -18,7 +18,12 @@ LINE_COLUMNS = (
     "currency",
     "line_type",
 )
+_GOODS = (
+    *("order_id", "customer_key", "key_kind", "ordered_at", "product_id"),
+    *("quantity", "unit_price", "discount", "currency"),
+)
 _MICROSECONDS_PER_HOUR = 3_600_000_000
+_SLOTS_OF_A_RETURN = 16
 
 
 def settled(lines: Frame, backend: Backend, *, within_hours: int = 24) -> Frame:
@@ -29,11 +34,35 @@ def settled(lines: Frame, backend: Backend, *, within_hours: int = 24) -> Frame:
     demand nor a returned product. Rows keep their order, which changes nothing else; `lines`
     holds whole customers (a bucket).
     """
-    xp = backend.xp
-    place = _places_near_returns(lines, backend)
-    if not len(place):
+    wrong = entry_errors(
+        lines,
+        of_type(lines, "sale", backend),
+        of_type(lines, "return", backend),
+        backend,
+        within_hours=within_hours,
+    )
+    if not bool(wrong.any()):
         return lines
-    some = lines.iloc[place]
+    kept = backend.frames.Series(~wrong, index=lines.index)
+    return lines.assign(line_type=lines["line_type"].where(kept, "cancelled"))
+
+
+def of_type(lines: Frame, line_type: str, backend: Backend) -> Array:
+    """Which lines are of the type."""
+    found: Array = backend.xp.asarray((lines["line_type"] == line_type).values)
+    return found
+
+
+def entry_errors(
+    lines: Frame, is_sale: Array, is_return: Array, backend: Backend, *, within_hours: int = 24
+) -> Array:
+    """Which lines `settled` cancels, where it is known which are sales and returns."""
+    xp = backend.xp
+    wrong = xp.zeros(len(lines), dtype=bool)
+    place = _places_near_returns(lines, is_sale, is_return, backend)
+    if not len(place):
+        return wrong
+    some = lines[list(_GOODS)].iloc[place]
     quantity, goods = backend.as_bits(some["quantity"]), _codes_of_goods(some, backend)
     time = backend.as_bits(some["ordered_at"])
     # At one moment a sale comes before its return; the rest makes the order of rows irrelevant.
@@ -41,10 +70,8 @@ def settled(lines: Frame, backend: Backend, *, within_hours: int = 24) -> Frame:
     order = xp.lexsort(xp.stack([*ties, -quantity, time, goods]))
     within = within_hours * _MICROSECONDS_PER_HOUR
     pairs = reversed_pairs(goods[order], time[order], quantity[order], within=within, xp=xp)
-    kept = xp.ones(len(lines), dtype=bool)
-    kept[place[order]] = ~pairs
-    mask = backend.frames.Series(kept, index=lines.index)
-    return lines.assign(line_type=lines["line_type"].where(mask, "cancelled"))
+    wrong[place[order]] = pairs
+    return wrong
 
 
 def business_day(times: Series, time_zone: str) -> Series:
@@ -71,21 +98,24 @@ def one_currency(frame: Frame, backend: Backend, *, what: str = "Orders") -> Non
         raise PipelineError(message)
 
 
-def _places_near_returns(lines: Frame, backend: Backend) -> Array:
-    """Which lines are goods that came back, or that someone bought who sent back at that price.
+def _places_near_returns(lines: Frame, is_sale: Array, is_return: Array, backend: Backend) -> Array:
+    """Which lines are goods that came back, or that their customer may have sent back.
 
-    Numbers tell most lines apart: the texts of the others need not be looked at.
+    A table of hashes tells most others apart: a few more do no harm.
     """
     xp = backend.xp
     quantity = backend.as_bits(lines["quantity"])
-    returned = xp.asarray((lines["line_type"] == "return").values) & (quantity < 0)
-    if not bool(returned.any()):
-        return xp.flatnonzero(returned)
-    sold = xp.asarray((lines["line_type"] == "sale").values) & (quantity > 0)
+    came_back = xp.flatnonzero(is_return & (quantity < 0))
+    if not len(came_back):
+        return came_back
     numbers = [backend.as_bits(lines[name]) for name in ("customer_key", "unit_price")]
-    codes = backend.frames.Series(mixed_hash(numbers, xp))
-    sent_back = codes[backend.frames.Series(returned)].unique()
-    return xp.flatnonzero(returned | (sold & xp.asarray(codes.isin(sent_back).values)))
+    slots = 1 << (_SLOTS_OF_A_RETURN * len(came_back)).bit_length()
+    slot = mixed_hash(numbers, xp) & (slots - 1)
+    is_near = xp.zeros(slots, dtype=bool)
+    is_near[slot[came_back]] = True
+    near = is_sale & (quantity > 0) & is_near[slot]
+    near[came_back] = True
+    return xp.flatnonzero(near)
 
 
 def _codes_of_goods(lines: Frame, backend: Backend) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.durations import MICROSECOND, length_of
@@ -25,10 +25,11 @@ __all__ = ["abandoned_pages", "path_summary", "purchase_paths"]
 _VIEW, _CART, _PURCHASE = "view", "cart", "purchase"
 _SECOND = 1_000_000  # microseconds
 _Find = Callable[..., Frame]
+_Table = TypeVar("_Table", Frame, "dd.DataFrame")
 
 
 def purchase_paths(
-    frame: "Frame | dd.DataFrame",
+    frame: _Table,
     *,
     last: int = 5,
     within: str | timedelta = "30d",
@@ -36,7 +37,7 @@ def purchase_paths(
     time: str = "occurred_at",
     event: str = "event_type",
     product: str = "product_id",
-) -> "Frame | dd.DataFrame":
+) -> _Table:
     """The `last` views of products before each purchase, by the same customer and `within` a time.
 
     The frame (pandas, cuDF or Dask) has one row an event, in any order, of the types of contract
@@ -59,7 +60,7 @@ def purchase_paths(
 
 
 def path_summary(
-    frame: "Frame | dd.DataFrame",
+    frame: _Table,
     *,
     last: int = 5,
     within: str | timedelta = "30d",
@@ -88,14 +89,14 @@ def path_summary(
 
 
 def abandoned_pages(
-    frame: "Frame | dd.DataFrame",
+    frame: _Table,
     *,
     last: int = 5,
     session: str = "session_id",
     time: str = "occurred_at",
     event: str = "event_type",
     product: str = "product_id",
-) -> "Frame | dd.DataFrame":
+) -> _Table:
     """The `last` views of each session that has a cart event and no purchase.
 
     The frame has one row an event with the session it lies in, as `purchase_paths` takes it;
@@ -135,18 +136,19 @@ class _Path(NamedTuple):
         return cls(last, length_of(within, "length of a path") // MICROSECOND)
 
 
-def _on_whole(
-    frame: "Frame | dd.DataFrame", columns: _Columns, find: _Find
-) -> "Frame | dd.DataFrame":
+def _on_whole(frame: _Table, columns: _Columns, find: _Find) -> _Table:
     """What is found in a held frame, or in each partition of a Dask frame."""
     missing = [name for name in columns if name not in list(frame.columns)]
     if missing:
         there = ", ".join(map(str, list(frame.columns)))
         message = f"No column {', '.join(missing)} among the events' {there}."
         raise PipelineError(message)
+    events: Any = frame[list(columns)]
     if hasattr(frame, "map_partitions"):
-        return _on_partitions(cast("dd.DataFrame", frame)[list(columns)], columns, find)
-    return find(cast("Frame", frame)[list(columns)].reset_index(drop=True))
+        found: Any = _on_partitions(events, columns, find)
+    else:
+        found = find(events.reset_index(drop=True))
+    return cast("_Table", found)
 
 
 def _on_partitions(events: "dd.DataFrame", columns: _Columns, find: _Find) -> "dd.DataFrame":

@@ -16,6 +16,7 @@ DERIVED = (
     "customer_segments",
     "demand_daily",
     "demand_forecast",
+    "funnel_daily",
     "open_sessions",
     "segment_profiles",
     "sessions",

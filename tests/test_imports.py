@@ -20,11 +20,11 @@ PACKAGES = ("api", "gpu_pipeline", "nlp")
 # A module of gpu_pipeline imports only from the rows above its own.
 LAYERS = (
     ("errors", "money", "time_zones"),
-    ("config", "contracts", "terminal"),
+    ("config", "contracts", "terminal", "durations"),
     ("backend",),
     ("privacy", "access", "kernels"),
     ("store", "orders", "labels", "ordering"),
-    ("quality", "lineage", "charts", "exchange"),
+    ("quality", "lineage", "charts", "exchange", "event_columns"),
     (
         *("ingest", "synthetic", "sessions", "funnels", "features"),
         *("associations", "paths", "cohorts"),

@@ -91,6 +91,7 @@ def test_steps_come_after_those_that_write_what_they_read(stocked: Lake, config:
         order = [step.name for step in run(stocked, given, config, dry_run=True).steps]
         assert sorted(order) == sorted(NAMES)
         for first, later in [
+            *((name, "features") for name in ("sessions", "sentiment")),
             ("features", "segments"),
             ("demand", "forecast"),
             *((name, "publish") for name in ("segments", "forecast", "sentiment")),

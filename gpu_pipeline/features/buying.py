@@ -28,14 +28,14 @@ def spending(moves: Moves) -> dict[str, Array | Series]:
     recent = moves.sold(xp.where(sales.time > since, sales.amount, 0))
     recent += moves.sent_back(xp.where(returns.time > since, returns.amount, 0))
     new_orders = sales.customer[moves.orders][sales.time[moves.orders] > since]
-    gross = moves.sold(sales.gross)
+    paid, discount = moves.sold(sales.amount), moves.sold(sales.discount)
     return {
         "units": units,
         "products": _products(moves),
         "returned_units": returned,
         # A source may have lines of no unit; the rate must stay a number.
         "return_rate": returned / xp.maximum(units, 1),
-        "discount_share": divided(moves.sold(sales.discount), gross, moves.backend),
+        "discount_share": divided(discount, paid + discount, moves.backend),
         "orders_last_90_days": xp.bincount(new_orders, minlength=len(moves.customers)),
         "revenue_last_90_days": recent,
     }
@@ -67,10 +67,12 @@ def rhythm(moves: Moves) -> dict[str, Array | Series]:
 def _products(moves: Moves) -> Array:
     """How many different products each customer bought."""
     xp, sales = moves.backend.xp, moves.sales
-    order = radix_order(sales.product, len(moves.products), xp)
+    codes, products = sales.frame["product_id"].factorize()
+    product = xp.asarray(codes)[sales.rows]
+    order = radix_order(product, len(products), xp)
     # Stable: within a product, customers lie in order.
     customer = sales.customer[order]
-    starts = run_starts([sales.product[order], customer], xp)
+    starts = run_starts([product[order], customer], xp)
     return xp.bincount(customer[starts], minlength=len(moves.customers))
 
 

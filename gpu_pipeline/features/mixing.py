@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from gpu_pipeline.backend import Array, Frame, Series
+from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.features.histories import divided
 from gpu_pipeline.features.moves import Moves
 from gpu_pipeline.kernels import radix_order, run_starts, segment_sums
@@ -20,8 +20,9 @@ def category_mix(moves: Moves, products: Frame) -> dict[str, Array | Series]:
     is in no category; who bought nothing else has none.
     """
     xp, backend, count = moves.backend.xp, moves.backend, len(moves.customers)
-    labels = _categories(moves, products)
-    customer, category, units = _units(moves, labels)
+    codes, sold = moves.sales.frame["product_id"].factorize()
+    labels = _categories(backend.frames.Series(sold), products, backend)
+    customer, category, units = _units(moves, labels, labels.codes[xp.asarray(codes)])
     total, most = xp.zeros(count, dtype="int64"), xp.zeros(count, dtype="int64")
     xp.add.at(total, customer, units)
     xp.maximum.at(most, customer, units)
@@ -41,19 +42,21 @@ def category_mix(moves: Moves, products: Frame) -> dict[str, Array | Series]:
     }
 
 
-def _categories(moves: Moves, products: Frame) -> Labels:
-    """The category of each product code."""
-    backend = moves.backend
-    place = backend.xp.arange(len(moves.products))
-    sold = backend.frames.DataFrame({"product_id": moves.products, "place": place})
-    found = sold.merge(products, on="product_id", how="left").sort_values("place")
+def _categories(sold: Series, products: Frame, backend: Backend) -> Labels:
+    """The category of each product that was sold."""
+    place = backend.xp.arange(len(sold))
+    asked = backend.frames.DataFrame({"product_id": sold, "place": place})
+    found = asked.merge(products, on="product_id", how="left").sort_values("place")
     return Labels.of(found["category"].reset_index(drop=True), backend)
 
 
-def _units(moves: Moves, labels: Labels) -> tuple[Array, Array, Array]:
-    """(customer, category, units) for each pair with units, categories one after the other."""
+def _units(moves: Moves, labels: Labels, category: Array) -> tuple[Array, Array, Array]:
+    """(customer, category, units) for each pair with units, one category after the other.
+
+    `category` is the code of each line of the frame.
+    """
     xp, sales = moves.backend.xp, moves.sales
-    code, known = labels.codes[sales.product], len(labels.texts)
+    code, known = category[sales.rows], len(labels.texts)
     order = radix_order(code, known + 1, xp)
     order = order[: int((code < known).sum())]
     # Stable: within a category, customers lie in order.

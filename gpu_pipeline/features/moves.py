@@ -7,50 +7,68 @@ from typing import Self
 
 import numpy as np
 
-from gpu_pipeline.backend import Array, Backend, Frame, Series
+from gpu_pipeline.backend import Array, Backend, Frame
 from gpu_pipeline.exchange import ExchangeRates, in_reporting_currency
 from gpu_pipeline.features.histories import in_place
 from gpu_pipeline.kernels import mixed_hash, run_starts, segment_sums, text_hash
-from gpu_pipeline.orders import one_currency, settled
+from gpu_pipeline.orders import entry_errors, of_type, one_currency
 
 __all__ = ["Lines", "Moves"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lines:
-    """Order lines, a customer's together and in order of time; one entry a line.
+    """Some lines of a frame, a customer's together and in order of time; one entry a line.
 
-    `customer` are places among the customers of the moves, `time` microseconds, `product` codes,
-    `gross` and `discount` minor units; `rows` are where the lines lie in the frame.
+    `rows` are where they lie in the frame, `customer` places among the customers of the moves.
+    What is asked for is brought into this order, once.
     """
 
+    frame: Frame
     rows: slice | Array
     customer: Array
-    time: Array
-    product: Array
-    quantity: Array
-    gross: Array
-    discount: Array
+    backend: Backend
 
-    @property
+    @cached_property
+    def time(self) -> Array:
+        """When each was ordered, in microseconds."""
+        return self._whole("ordered_at")[self.rows]
+
+    @cached_property
+    def quantity(self) -> Array:
+        """Units, negative where they came back."""
+        return self._whole("quantity")[self.rows]
+
+    @cached_property
+    def discount(self) -> Array:
+        """Taken off, minor units."""
+        return self._whole("discount")[self.rows]
+
+    @cached_property
     def amount(self) -> Array:
-        """What was paid for each line, minor units."""
-        return self.gross - self.discount
+        """What was paid, minor units."""
+        gross = self._whole("quantity") * self._whole("unit_price")
+        return (gross - self._whole("discount"))[self.rows]
+
+    def codes(self, name: str) -> Array:
+        """An int64 of each text of a column, other texts having others (one in 2**63 may not)."""
+        codes: Array = text_hash(*self.backend.utf8(self.frame[name]), self.backend.xp)
+        return codes[self.rows]
+
+    def _whole(self, name: str) -> Array:
+        return self.backend.as_bits(self.frame[name])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moves:
     """Sales and returns of `customers`, ascending: all who bought something until `moment`.
 
-    `frame` has the lines of everybody, settled; `products` are the texts of the product codes.
     All amounts are of one `currency`.
     """
 
-    frame: Frame
     customers: Array
     sales: Lines
     returns: Lines
-    products: Series
     currency: str
     moment: np.datetime64
     backend: Backend
@@ -65,23 +83,26 @@ class Moves:
             PipelineError: there are several currencies, and no rates.
         """
         xp = backend.xp
-        known = _settled(lines, moment, rates, backend)
-        is_sale = xp.asarray((known["line_type"] == "sale").values)
-        rows = _rows(known, is_sale, backend)
-        sold = rows if bool(is_sale[rows].all()) else _places(rows, is_sale, backend)
-        back = _places(rows, ~is_sale, backend)
+        known, is_sale, is_return = _counted(lines, moment, rates, backend)
+        currency = _currency(known, is_sale | is_return, backend)
         key = backend.as_bits(known["customer_key"])
+        sold, back = _in_order(known, is_sale, backend), _in_order(known, is_return, backend)
         customers = key[sold][run_starts([key[sold]], xp)]
         back = back[xp.isin(key[back], customers)]
-        codes, products = known["product_id"].factorize()
-        code = xp.asarray(codes)
+        sales, returns = (
+            Lines(
+                frame=known,
+                rows=rows,
+                customer=_places_of(key[rows], customers, xp),
+                backend=backend,
+            )
+            for rows in (sold, back)
+        )
         return cls(
-            frame=known,
             customers=customers,
-            sales=_lines(known, sold, customers, code, backend),
-            returns=_lines(known, back, customers, code, backend),
-            products=backend.frames.Series(products),
-            currency=_currency(known, rows, backend),
+            sales=sales,
+            returns=returns,
+            currency=currency,
             moment=moment,
             backend=backend,
         )
@@ -101,7 +122,7 @@ class Moves:
     def orders(self) -> Array:
         """The first sale of each order of each customer, in order of customer and time."""
         xp, sales = self.backend.xp, self.sales
-        order = text_hash(*self.backend.utf8(self.frame["order_id"]), xp)[sales.rows]
+        order = sales.codes("order_id")
         starts = run_starts([sales.customer, order], xp)
         # Orders of one customer may run beside each other: each counts at its earliest line.
         codes = mixed_hash([sales.customer[starts], order[starts]], xp)
@@ -124,23 +145,28 @@ class Moves:
         return int((self.moment - np.timedelta64(days, "D")).astype("int64"))
 
 
-def _settled(
+def _counted(
     lines: Frame, moment: np.datetime64, rates: ExchangeRates | None, backend: Backend
-) -> Frame:
-    """What had been ordered by the moment, without entry errors, in one currency."""
+) -> tuple[Frame, Array, Array]:
+    """(lines until the moment in one currency, which are sales of customers, which returns)."""
     is_late = lines["ordered_at"] > moment
-    known = settled(lines[~is_late] if bool(is_late.any()) else lines, backend)
+    known = (lines[~is_late] if bool(is_late.any()) else lines).reset_index(drop=True)
+    is_sale, is_return = (of_type(known, kind, backend) for kind in ("sale", "return"))
+    counts = backend.xp.asarray((known["key_kind"] == "customer").values)
+    counts &= ~entry_errors(known, is_sale, is_return, backend)
+    masks = [is_sale & counts, is_return & counts]
     if rates is not None:
+        # Lines whose rate is not known are left out.
         known, _ = in_reporting_currency(known, rates, backend)
-    return known
+        left = known.index.values
+        masks = [mask[left] for mask in masks]
+        known = known.reset_index(drop=True)
+    return known, masks[0], masks[1]
 
 
-def _rows(lines: Frame, is_sale: Array, backend: Backend) -> slice | Array:
-    """The sales and returns of customers, in order of (customer, time)."""
-    xp = backend.xp
-    counts = is_sale | xp.asarray((lines["line_type"] == "return").values)
-    counts &= xp.asarray((lines["key_kind"] == "customer").values)
-    rows = slice(None) if bool(counts.all()) else xp.flatnonzero(counts)
+def _in_order(lines: Frame, holds: Array, backend: Backend) -> slice | Array:
+    """The lines that it holds for, in order of (customer, time)."""
+    rows = slice(None) if bool(holds.all()) else backend.xp.flatnonzero(holds)
     customer, time = (backend.as_bits(lines[name])[rows] for name in ("customer_key", "ordered_at"))
     place = in_place(customer, time, backend)
     if isinstance(place, slice):
@@ -148,29 +174,16 @@ def _rows(lines: Frame, is_sale: Array, backend: Backend) -> slice | Array:
     return place if isinstance(rows, slice) else rows[place]
 
 
-def _places(rows: slice | Array, holds: Array, backend: Backend) -> Array:
-    """Those of the rows that it holds for."""
-    found = backend.xp.flatnonzero(holds[rows])
-    return found if isinstance(rows, slice) else rows[found]
-
-
-def _lines(
-    lines: Frame, rows: slice | Array, customers: Array, product: Array, backend: Backend
-) -> Lines:
-    xp = backend.xp
-    key, time, quantity, price, discount = (
-        backend.as_bits(lines[name])[rows]
-        for name in ("customer_key", "ordered_at", "quantity", "unit_price", "discount")
-    )
-    return Lines(
-        rows=rows,
-        customer=_places_of(key, customers, xp),
-        time=time,
-        product=product[rows],
-        quantity=quantity,
-        gross=quantity * price,
-        discount=discount,
-    )
+def _currency(lines: Frame, counts: Array, backend: Backend) -> str:
+    """What the amounts of these lines are in; nothing where there are none."""
+    if not bool(counts.any()):
+        return ""
+    texts = lines["currency"]
+    first: str = texts.iloc[int(counts.argmax())]
+    is_other = backend.xp.asarray((texts != first).values) & counts
+    if bool(is_other.any()):
+        one_currency(lines[backend.frames.Series(counts)], backend)
+    return first
 
 
 def _places_of(key: Array, customers: Array, xp: ModuleType) -> Array:
@@ -178,13 +191,3 @@ def _places_of(key: Array, customers: Array, xp: ModuleType) -> Array:
     starts = run_starts([key], xp)
     lengths = xp.diff(xp.concatenate([starts, xp.asarray([len(key)])]))
     return xp.repeat(xp.searchsorted(customers, key[starts]), lengths)
-
-
-def _currency(lines: Frame, rows: slice | Array, backend: Backend) -> str:
-    """What the amounts of these rows are in; nothing where there are none."""
-    xp = backend.xp
-    codes, texts = lines["currency"].factorize()
-    used = xp.flatnonzero(xp.bincount(xp.asarray(codes)[rows], minlength=len(texts)))
-    found = backend.frames.DataFrame({"currency": texts.take(used)})
-    one_currency(found, backend)
-    return "".join(backend.to_pandas(found)["currency"])

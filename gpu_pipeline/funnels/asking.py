@@ -74,13 +74,13 @@ def funnel(
 
     Raises:
         PipelineError: there is no such funnel; a column is not there; an event has no customer
-            or time; none of a held frame's takes the first step; `segments` has a customer
+            or time; none of a held frame's takes any step; `segments` has a customer
             twice; partitions share customers that should not.
 
     >>> import pandas as pd
     >>> times = pd.to_datetime(["2026-05-01 09:00", "2026-05-01 09:20", "2026-05-01 11:00"])
-    >>> kinds = ["view", "cart", "view"]
-    >>> events = pd.DataFrame({"customer_key": [7, 7, 8], "occurred_at": times, "event_type": kinds})
+    >>> events = pd.DataFrame({"customer_key": [7, 7, 8], "occurred_at": times})
+    >>> events["event_type"] = ["view", "cart", "view"]
     >>> funnel(events, ["view", "cart"], within="1h")["reached"].tolist()
     [2, 1]
     """
@@ -127,10 +127,7 @@ def journeys(
     columns.check(list(frame.columns), rule)
     asked = _inquiry(rule, columns, per=per, as_of=as_of, time_zone=time_zone)
     if hasattr(frame, "map_partitions"):
-        lazy, asked = _brought_together(cast("dd.DataFrame", frame), asked, is_whole=whole_customers)
-        meta = _journeys(lazy._meta, asked, threads=1)
-        found: dd.DataFrame = lazy.map_partitions(_journeys, asked, threads=1, meta=meta)
-        return found
+        return _lazy_journeys(cast("dd.DataFrame", frame), asked, is_whole=whole_customers)
     held = cast("Frame", frame)
     check_event_types(held, rule, columns, Backend.of(held))
     return _journeys(held, _dated(asked, [_latest(held, asked)]), threads=None)
@@ -172,14 +169,21 @@ def _of_dask(
     return Tally.sum_of([tally for tally, _ in found], backend).table(asked, backend)
 
 
+def _lazy_journeys(frame: "dd.DataFrame", asked: Inquiry, *, is_whole: bool) -> "dd.DataFrame":
+    lazy, asked = _brought_together(frame, asked, is_whole=is_whole)
+    meta = _journeys(lazy._meta, asked, threads=1)
+    found: dd.DataFrame = lazy.map_partitions(_journeys, asked, threads=1, meta=meta)
+    return found
+
+
 def _brought_together(
     frame: "dd.DataFrame", asked: Inquiry, *, is_whole: bool
 ) -> tuple["dd.DataFrame", Inquiry]:
     """(partitions of whole customers, the inquiry with its moment)."""
     lazy = frame[asked.columns.names(asked.funnel)]
     if asked.as_of == _OPEN:
-        latest = compute(*(delayed(_latest)(part, asked) for part in lazy.to_delayed()))
-        asked = _dated(asked, latest)
+        times = frame[[asked.columns.time]].to_delayed()
+        asked = _dated(asked, compute(*(delayed(_latest)(part, asked) for part in times)))
     if is_whole or lazy.npartitions == 1:
         return lazy, asked
     # What the funnel doesn't look at is not moved.
@@ -193,7 +197,10 @@ def _looked_at(frame: Frame, asked: Inquiry) -> Frame:
 
 
 def _counted(
-    frame: Frame, asked: Inquiry, segments: Segments | None, is_whole: bool  # noqa: FBT001
+    frame: Frame,
+    asked: Inquiry,
+    segments: Segments | None,
+    is_whole: bool,  # noqa: FBT001
 ) -> tuple[Tally, Array | None]:
     customers = None
     if is_whole:
@@ -226,8 +233,8 @@ def _journeys(frame: Frame, asked: Inquiry, *, threads: int | None) -> Frame:
     same = {name: _on_entry(frame[name], found.row) for name in asked.funnel.same}
     ties = [Labels.of(values, backend).codes for values in same.values()]
     order = order_of([customer, found.entered_at, *ties], xp)
-    table = {
-        columns.customer: frame[columns.customer].take(found.row),
+    table: dict[str, Series | Array] = {
+        columns.customer: frame[columns.customer].take(found.row).reset_index(drop=True),
         **same,
         "entered_at": times_of(found.entered_at, backend),
     }
@@ -237,7 +244,6 @@ def _journeys(frame: Frame, asked: Inquiry, *, threads: int | None) -> Frame:
     table |= {"reached": found.depth, "censored": found.is_censored}
     for number, (which, when) in enumerate(found.onward, 2):
         table[f"step_{number}_at"] = _times_where(which, when, len(order), backend)
-    table[columns.customer] = table[columns.customer].reset_index(drop=True)
     return backend.frames.DataFrame(table).take(order).reset_index(drop=True)
 
 

@@ -84,7 +84,9 @@ class Tally:
             period=period[first],
             values={name: one.take(first).reset_index(drop=True) for name, one in values.items()},
             reached=[_added([p.reached[step] for p in parts], order, starts, xp) for step in steps],
-            censored=[_added([p.censored[step] for p in parts], order, starts, xp) for step in steps],
+            censored=[
+                _added([p.censored[step] for p in parts], order, starts, xp) for step in steps
+            ],
             waits=waits,
         )
 
@@ -117,9 +119,7 @@ class Tally:
         )
 
 
-def _groups(
-    period: Array, values: Mapping[str, Series], backend: Backend
-) -> tuple[Array, Array]:
+def _groups(period: Array, values: Mapping[str, Series], backend: Backend) -> tuple[Array, Array]:
     """(the group of each row, in order of period and values; a row of each group)."""
     xp = backend.xp
     combined = period - period.min() if len(period) else period

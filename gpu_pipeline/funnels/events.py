@@ -81,20 +81,18 @@ class Events:
 
 
 def check_event_types(frame: Frame, funnel: Funnel, columns: Columns, backend: Backend) -> None:
-    """Refuses events of which none can begin a journey: the step is then misspelt.
+    """Refuses events of which none can take any step: the steps are then called otherwise.
 
     Raises:
-        PipelineError: there are events, and none of a type that takes the first step (in any
-            order: any step).
+        PipelineError: there are events, and none of a type that takes a step.
     """
-    steps = funnel.steps if funnel.mode == "any" else funnel.steps[:1]
-    wanted = sorted({kind for step in steps for kind in step.types})
+    wanted = sorted({kind for step in funnel.steps for kind in step.types})
     if not len(frame) or bool(frame[columns.event].isin(wanted).any()):
         return
     _, texts = _types(frame[columns.event], backend)
     message = (
-        f"No event in column {columns.event!r} is of type {', '.join(wanted)}, so no journey "
-        f"begins. There are {', '.join(sorted(texts)[:_MOST_NAMED])}."
+        f"No event in column {columns.event!r} is of type {', '.join(wanted)}, so there are no "
+        f"journeys. Its types are {', '.join(sorted(texts)[:_MOST_NAMED])}."
     )
     raise PipelineError(message)
 
@@ -128,12 +126,17 @@ def _flags(frame: Frame, funnel: Funnel, event: str, backend: Backend) -> Array:
 
 def _types(values: Series, backend: Backend) -> tuple[Array, list[str]]:
     """(the code of each value, the texts that the codes stand for)."""
+    xp = backend.xp
     if str(values.dtype) == "category":
-        codes, texts = values.cat.codes.values, values.cat.categories
+        codes, texts = (
+            xp.asarray(values.cat.codes.values),
+            backend.frames.Series(values.cat.categories),
+        )
     else:
-        codes, texts = values.factorize()
-    host = backend.to_pandas(backend.frames.Series(texts).astype("str").to_frame("text"))
-    return backend.xp.asarray(codes), host["text"].tolist()
+        places, known = values.factorize()
+        codes, texts = xp.asarray(places), backend.frames.Series(known)
+    host = backend.to_pandas(texts.astype("str").to_frame("text"))
+    return codes, host["text"].tolist()
 
 
 def _values(wanted: object) -> list[object]:

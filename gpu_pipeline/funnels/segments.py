@@ -41,6 +41,8 @@ class Segments:
 
     def labels(self, customers: Series, backend: Backend) -> Series:
         """The label of each of these customers; null where it has none."""
-        asked = customers.to_frame(self.customer).assign(**{_PLACE: backend.xp.arange(len(customers))})
+        asked = customers.to_frame(self.customer).assign(
+            **{_PLACE: backend.xp.arange(len(customers))}
+        )
         found = asked.merge(self.frame, on=self.customer, how="left").sort_values(_PLACE)
         return found[self.name].astype("str").reset_index(drop=True)

@@ -40,6 +40,6 @@ def check_not_shared(found: Sequence[Array], backend: Backend) -> None:
     if shared:
         message = (
             f"Partitions don't hold whole customers: of {len(known):,} looked at, {shared:,} have "
-            "events in another one too. Leave whole_customers out: events are then brought together."
+            "events in another one too. Without whole_customers, events are brought together."
         )
         raise PipelineError(message)

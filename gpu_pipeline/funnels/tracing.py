@@ -73,9 +73,10 @@ def _journeys_of_piece(
     found = attempts(trail, asked.funnel, asked.as_of, xp)
     period = periods_of(trail.time[found.entries], asked.per, asked.time_zone, backend)
     starts = run_starts([trail.subject[found.entries], period], xp)
-    best, depth, number = _farthest(found, starts, xp)
+    run = _run_of(starts, len(period), xp)
+    best, depth, number = _farthest(found, run, starts, xp)
     is_censored = xp.zeros(len(starts), dtype=bool)
-    is_censored[_runs(xp.flatnonzero(found.undecided), starts, xp)] = True
+    is_censored[run[found.undecided]] = True
     entry = found.entries[best]
     return Journeys(
         row=place[entry],
@@ -132,21 +133,24 @@ def _ranks(flags: Array, steps: int, xp: ModuleType) -> Array:
     return ranks
 
 
-def _runs(places: Array, starts: Array, xp: ModuleType) -> Array:
-    """The number of the run that each place lies in."""
-    numbers: Array = xp.searchsorted(starts, places, side="right") - 1
-    return numbers
+def _run_of(starts: Array, rows: int, xp: ModuleType) -> Array:
+    """The number of the run of each row."""
+    begins = xp.zeros(rows, dtype=xp.int32)
+    begins[starts] = 1
+    run: Array = xp.cumsum(begins, dtype=xp.int32) - 1
+    return run
 
 
-def _farthest(found: Attempts, starts: Array, xp: ModuleType) -> tuple[Array, Array, Array]:
+def _farthest(
+    found: Attempts, run: Array, starts: Array, xp: ModuleType
+) -> tuple[Array, Array, Array]:
     """For each run of entries (which goes farthest, how far, its number among those that do)."""
     best, depth, number = starts.copy(), xp.ones(len(starts), dtype=xp.int64), xp.zeros_like(starts)
-    for reached, places in enumerate(found.reached, 2):
-        run = _runs(places, starts, xp)
-        first = run_starts([run], xp)
-        best[run[first]] = places[first]
-        depth[run[first]] = reached
-        number[run[first]] = first
+    for n, places in enumerate(found.reached):
+        theirs = run[places]
+        first = run_starts([theirs], xp)
+        of = theirs[first]
+        best[of], depth[of], number[of] = places[first], n + 2, first
     return best, depth, number
 
 
@@ -154,14 +158,15 @@ def _onward(
     found: Attempts, depth: Array, number: Array, time: Array, xp: ModuleType
 ) -> list[tuple[Array, Array]]:
     """For each step from the second on (which journeys reached it, when), journeys ascending."""
-    chosen = [xp.flatnonzero(depth == reached) for reached in range(2, len(found.rows) + 2)]
+    steps = range(len(found.reached))
+    chosen = [xp.flatnonzero(depth == n + 2) for n in steps]
+    rows = [found.rows_of(n, number[chosen[n]]) for n in steps]
     onward = []
-    for step in range(len(found.rows)):
-        deeper = range(step, len(found.rows))
-        journeys = xp.concatenate([chosen[n] for n in deeper])
-        rows = xp.concatenate([found.rows[n][step][number[chosen[n]]] for n in deeper])
+    for step in steps:
+        journeys = xp.concatenate(chosen[step:])
+        when = time[xp.concatenate([rows[n][step] for n in steps[step:]])]
         order = xp.argsort(journeys, kind="stable")
-        onward.append((journeys[order], time[rows[order]]))
+        onward.append((journeys[order], when[order]))
     return onward
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 from typing import Any, Self
 
 import numpy as np
@@ -36,7 +35,7 @@ class CustomerRanges:
             return cls(KeyRanges.of(_numbers(sample), count, np))
         texts = sample.dictionary
         ends = pac.min_max(texts).as_py()
-        prefix = commonprefix([ends["min"] or "", ends["max"] or ""])
+        prefix = _shared(ends["min"] or "", ends["max"] or "")
         keys = _text_keys(texts, prefix)[sample.indices.to_numpy()]
         return cls(KeyRanges.of(keys, count, np), prefix)
 
@@ -114,6 +113,12 @@ def _edges(number: _Array, count: int) -> list[int]:
 def _numbers(customers: pa.Array) -> _Array:
     values = customers.to_numpy()
     return values.view(np.int64) if values.dtype.itemsize == _WORD else values.astype(np.int64)
+
+
+def _shared(first: str, second: str) -> str:
+    """What both begin with."""
+    same = [a == b for a, b in zip(first, second, strict=False)]
+    return first[: [*same, False].index(False)]
 
 
 def _text_keys(texts: pa.Array, prefix: str) -> _Array:

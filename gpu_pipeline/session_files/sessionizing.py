@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +21,10 @@ from gpu_pipeline.sessions import Columns, SessionRule, sessions_of
 
 __all__ = ["sessionize_file"]
 
+# Numbers of so many rows stay in a processor's cache.
+_ROWS_AT_A_DEAL = 1 << 19
 _ROWS_AT_A_WRITE = 1 << 18
+_VARIED = ("started_at", "ended_at", "session_id")
 
 
 def sessionize_file(
@@ -53,7 +57,7 @@ def sessionize_file(
     rule, names = SessionRule.of(gap), column_names(source, Dialect())
     columns = Columns.of(names, customer=customer, time=time, event=event)
     typed = Typed(source, columns, Backend.choose("cpu"))
-    with _folder_beside(output) as folder, written_file(output) as write:
+    with _folder_beside(output) as folder, written_file(output, varied=_VARIED) as write:
         events, sessions = 0, 0
         for rows, table in _together(_sessions(typed, rule, Room(memory_bytes, folder))):
             write(table)
@@ -67,18 +71,20 @@ def _sessions(typed: Typed, rule: SessionRule, room: Room) -> Iterator[tuple[int
     count = max(1, source.rows() // typed.backend.rows_at_once)
     ranges = CustomerRanges.of(typed.customers(source.sample()), count)
 
-    def dealt(part: Part) -> Dealt:
-        return deal(typed.read(part), ranges)
+    def dealt(part: Part) -> list[Dealt]:
+        rows = typed.read(part)
+        firsts = range(0, len(rows) or 1, _ROWS_AT_A_DEAL)
+        return [deal(rows.slice(first, _ROWS_AT_A_DEAL), ranges) for first in firsts]
 
     def described(batches: Sequence[pa.RecordBatch]) -> tuple[int, pa.Table]:
         frame = typed.frame(batches)
         # Other customers are worked on at the same time.
         found = sessions_of(frame, typed.columns, rule, typed.backend, threads=1)
-        return len(frame), typed.backend.to_arrow(found)
+        return len(frame), pa.Table.from_pandas(found, preserve_index=False, nthreads=1)
 
     with ThreadPoolExecutor(threads) as pool:
-        parts = typed.checked(in_turn(pool, dealt, source.parts(), ahead=threads + 1))
-        ordered = by_ranges(parts, ranges.count, room)
+        parts = chain.from_iterable(in_turn(pool, dealt, source.parts(), ahead=threads + 1))
+        ordered = by_ranges(typed.checked(parts), ranges.count, room)
         yield from in_turn(pool, described, ordered, ahead=threads + 1)
 
 

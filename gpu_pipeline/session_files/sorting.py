@@ -16,7 +16,8 @@ from gpu_pipeline.session_files.shelves import Shelves
 
 __all__ = ["Room", "by_ranges", "in_turn"]
 
-_In, _Out = TypeVar("_In"), TypeVar("_Out")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 _UNAVOIDABLE_BYTES = 500 * 2**20  # libraries, parts that are read, ranges that are worked on
 _LEAST_HELD_BYTES = 16 * 2**20
 _SAMPLE_STEP = 64

@@ -42,7 +42,7 @@ class OpenSessions:
 
     `events` has the columns of `columns`; `seen_until` is the latest time of any event, None
     before the first. Events older than that by more than `horizon` change nothing any more;
-    without one, every event does.
+    without one, every event does. `sessions` are those of the events, where they were made.
     """
 
     columns: Columns
@@ -50,6 +50,7 @@ class OpenSessions:
     events: Frame
     seen_until: np.datetime64 | None = None
     horizon: timedelta | None = timedelta(days=35)
+    sessions: Frame | None = None
 
     @classmethod
     def none_of(
@@ -65,6 +66,8 @@ class OpenSessions:
 
     def open_sessions(self) -> Frame:
         """The open sessions as they are by now, as `sessionize` gives them."""
+        if self.sessions is not None:
+            return self.sessions
         return sessions_of(self.events, self.columns, self.rule, Backend.of(self.events))
 
 
@@ -152,8 +155,13 @@ def rebuild(state: OpenSessions, events: Frame) -> tuple[Frame, OpenSessions]:
     seen_until = _latest(state.seen_until, events[columns.time])
     closed, opened = _parted(events, replace(state, seen_until=seen_until))
     kept = state.events[~_is_among(state.events, events, columns)]
-    known = backend.frames.concat([kept, opened.events], ignore_index=True)
-    return closed, replace(opened, events=known)
+    before, concat = state.open_sessions(), backend.frames.concat
+    before = before[before[columns.customer].isin(kept[columns.customer].drop_duplicates())]
+    return closed, replace(
+        opened,
+        events=concat([kept, opened.events], ignore_index=True),
+        sessions=concat([before, opened.open_sessions()], ignore_index=True),
+    )
 
 
 def open_events(sessions: Frame, state: OpenSessions) -> Frame:
@@ -231,8 +239,9 @@ def _parted(events: Frame, state: OpenSessions) -> tuple[Frame, OpenSessions]:
     columns, backend = state.columns, Backend.of(events)
     found = sessions_of(events, columns, state.rule, backend)
     is_open = _is_open(found, state)
-    kept = _events_of(events, found[is_open], columns)
-    return found[~is_open].reset_index(drop=True), replace(state, events=kept)
+    closed, opened = (found[which].reset_index(drop=True) for which in (~is_open, is_open))
+    kept = _events_of(events, opened, columns)
+    return closed, replace(state, events=kept, sessions=opened)
 
 
 def _events_of(events: Frame, opened: Frame, columns: Columns) -> Frame:

@@ -2,6 +2,7 @@
 
 from gpu_pipeline.steps.customers import FEATURES, SEGMENTS
 from gpu_pipeline.steps.demand import DEMAND, FORECAST
+from gpu_pipeline.steps.funnels import FUNNEL
 from gpu_pipeline.steps.products import PRODUCT_QUALITY
 from gpu_pipeline.steps.quality import QUALITY
 from gpu_pipeline.steps.related import RELATED
@@ -15,6 +16,7 @@ __all__ = ["STEPS"]
 STEPS = (
     QUALITY,
     SESSIONS,
+    FUNNEL,
     FEATURES,
     SEGMENTS,
     DEMAND,

@@ -94,9 +94,7 @@ def _example(step: FunnelStep, time: int) -> Event:
 
 
 def _begins(event: Event, funnel: Funnel) -> bool:
-    return bool(_steps(event, funnel)) and (
-        funnel.mode == "any" or _takes(event, funnel.steps[0])
-    )
+    return bool(_steps(event, funnel)) and (funnel.mode == "any" or _takes(event, funnel.steps[0]))
 
 
 def _takes(event: Event, step: FunnelStep) -> bool:

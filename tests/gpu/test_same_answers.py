@@ -14,7 +14,9 @@ import pytest
 from frames import assert_frames_equal
 from order_lines import START, lines
 
+from gpu_pipeline.associations import pairs, related
 from gpu_pipeline.backend import Array, Backend, Frame, Series
+from gpu_pipeline.cohorts import retention
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.exchange import ExchangeRates, in_reporting_currency
 from gpu_pipeline.features import customer_features
@@ -22,6 +24,7 @@ from gpu_pipeline.forecasting.demand import daily_demand, forecast_demand
 from gpu_pipeline.ingest.reading import Block
 from gpu_pipeline.ingest.rows import TypedRows, typed_rows
 from gpu_pipeline.orders import business_day, settled
+from gpu_pipeline.paths import abandoned_pages, path_summary, purchase_paths
 from gpu_pipeline.segmentation import SegmentModel
 from gpu_pipeline.store import key_hashes
 
@@ -239,7 +242,54 @@ def _with_digits(frame: Frame, backend: Backend) -> Series:
     return backend.contains(frame["text"], "[a-x]")
 
 
+def _visits() -> pd.DataFrame:
+    """A thousand events of twenty visitors, many of them of one moment, some without a product."""
+    rng = np.random.default_rng(2)
+    count = 1000
+    products = [*(f"p{number}" for number in range(6)), None]
+    return pd.DataFrame(
+        {
+            "customer_key": rng.integers(-10, 10, count),
+            "session_id": rng.integers(-(2**62), 2**62, 60)[rng.integers(0, 60, count)],
+            "occurred_at": np.datetime64(START, "us") + rng.integers(0, 9, count).astype("m8[m]"),
+            "event_type": pd.Series(rng.choice(["view", "view", "cart", "purchase"], count)),
+            "product_id": pd.Series([products[n] for n in rng.integers(0, 7, count)]),
+        }
+    ).astype({"event_type": "str", "product_id": "str"})
+
+
+def _together(frame: Frame, backend: Backend) -> Frame:
+    found = pairs(frame, basket=["key_kind", "unit_price", "ordered_at"], item="product_id")
+    return related(found, top=3, by="lift")
+
+
+def _bought_by_one(frame: Frame, backend: Backend) -> Frame:
+    return pairs(frame, basket="customer_key", item="product_id")
+
+
+def _retained(frame: Frame, backend: Backend) -> Frame:
+    return retention(frame, period="week", order="order_id", amount="unit_price")
+
+
+def _paths(frame: Frame, backend: Backend) -> Frame:
+    return purchase_paths(frame, last=3, within="5min")
+
+
+def _summary_of_paths(frame: Frame, backend: Backend) -> Frame:
+    return path_summary(frame, last=3, within="5min")
+
+
+def _abandoned(frame: Frame, backend: Backend) -> Frame:
+    return abandoned_pages(frame, last=3)
+
+
 CASES = {
+    "abandoned pages": Case(_abandoned, _visits),
+    "paths to purchases": Case(_paths, _visits),
+    "paths, summed up": Case(_summary_of_paths, _visits),
+    "products of one customer": Case(_bought_by_one, _order_lines),
+    "related products": Case(_together, _order_lines),
+    "retention": Case(_retained, _order_lines),
     "accepted rows": Case(_accepted, _landed),
     "rejected rows": Case(_rejected, _landed),
     "hashes of keys": Case(_keys, _landed),

@@ -1,0 +1,1 @@
+"""The retail questions of `retail_questions.py`, and what answers them."""

@@ -12,6 +12,7 @@ __all__ = [
     "Customer",
     "Fault",
     "Forecast",
+    "FunnelDay",
     "OpenCase",
     "Page",
     "Problem",
@@ -334,3 +335,22 @@ class RelatedProduct(BaseModel):
     confidence: float = Field(description="Share of those with the product that have both.")
     lift: float = Field(description="How many times as often as by chance.")
     as_of: datetime
+
+
+class FunnelDay(BaseModel):
+    """How far the visits of one day got, those of machines left out; each step has had the last."""
+
+    day: date = Field(description="On which the visits began.")
+    sessions: int
+    bounced: int = Field(description="Visits of one event.")
+    viewed: int
+    carted: int
+    checked_out: int
+    purchased: int
+    abandoned_carts: int = Field(description="Visits with a cart that bought nothing.")
+    views: int
+    purchases: int
+    bounce_rate: Share
+    conversion_rate: Share
+    cart_abandonment_rate: float | None = Field(description="Null on a day without a cart.")
+    pages_per_session: float

@@ -2,8 +2,8 @@
 
     python benchmarks/daily_sessions.py [--days 10 40] [--events 200000] [--late 0.01] [FOLDER]
 
-Visits of about nine clicks; a share of each day's clicks comes late, up to five weeks. Every day
-is a load of its own, and loads are compacted as ingest does. For each N the step makes the
+Visits of nine clicks; a share of each day's clicks comes late, by a day on the average and by up
+to five weeks. Every day is a load of its own, and loads are compacted as ingest does. For each N the step makes the
 sessions of day N + 1 in a process of its own: in a lake that has that day alone, in one whose
 sessions are those of the N days before, and there once more with everything made anew. The last
 two must give the same tables. Medians are printed as a Markdown table.
@@ -47,20 +47,30 @@ class Cost:
 
 
 def day_of(number: int, events: int, late: float) -> pd.DataFrame:
-    """The clicks that arrive on a day, in columns of contract clickstream."""
-    rng = np.random.default_rng(number)
+    """The clicks that arrive on a day: who comes before midnight is seen after it."""
+    midnight = START + np.timedelta64(number, "D")
+    before, after = (visits_of(day, events, late) for day in (number - 1, number))
+    before = before[before["occurred_at"] >= midnight]
+    after = after[after["occurred_at"] < midnight + np.timedelta64(1, "D")]
+    return pd.concat([before, after] if number else [after], ignore_index=True)
+
+
+def visits_of(number: int, events: int, late: float) -> pd.DataFrame:
+    """The clicks of visits that begin on a day, in columns of contract clickstream."""
+    rng = np.random.default_rng(number + 1)
     visits = events // A_VISIT
     who = rng.integers(0, 30 * visits, visits).repeat(A_VISIT)
     begin = rng.integers(0, 86_400 * 10**6, visits)
     seconds = np.cumsum(rng.gamma(1.5, 30, (visits, A_VISIT)), axis=1).ravel()
     at = number * 86_400 * 10**6 + begin.repeat(A_VISIT) + (seconds * 1e6).astype("int64")
-    # Who comes late tells of what was done on a day before, none before the first.
-    days = np.where(rng.random(len(at)) < late, rng.integers(0, HORIZON_DAYS, len(at)), 0)
-    at -= np.minimum(days, number) * 86_400 * 10**6
+    # What comes late was done on a day before, none before the first.
+    seconds = np.minimum(rng.exponential(86_400, len(at)), HORIZON_DAYS * 86_400)
+    at -= np.where(rng.random(len(at)) < late, seconds * 1e6, 0).astype("int64")
+    at = np.maximum(at, 0)
     kind = rng.choice(["view", "cart", "checkout", "purchase"], len(at), p=[0.8, 0.1, 0.05, 0.05])
     return pd.DataFrame(
         {
-            "event_id": [f"e{number:05d}-{place}" for place in range(len(at))],
+            "event_id": [f"e{number}-{place}" for place in range(len(at))],
             "customer_key": who * -7046029254386353131,
             "key_kind": "visitor",
             "occurred_at": START + at.astype("m8[us]"),
@@ -70,7 +80,7 @@ def day_of(number: int, events: int, late: float) -> pd.DataFrame:
             "device": "mobile",
             "price": np.where(kind == "purchase", 1999, 0),
             "currency": pd.Series(np.where(kind == "purchase", "EUR", None)),
-            "file_no": number,
+            "file_no": number + 1,
             "line": np.arange(len(at)),
         }
     )

@@ -64,6 +64,11 @@ def entry_errors(
         return wrong
     some = lines[list(_GOODS)].iloc[place]
     quantity, goods = backend.as_bits(some["quantity"]), _codes_of_goods(some, backend)
+    # Most goods never come back: only those that do are put in order.
+    codes = backend.frames.Series(goods)
+    returned = xp.flatnonzero(xp.asarray(codes.isin(codes[quantity < 0].unique()).values))
+    place, goods, quantity = place[returned], goods[returned], quantity[returned]
+    some = some.iloc[returned]
     time = backend.as_bits(some["ordered_at"])
     # At one moment a sale comes before its return; the rest makes the order of rows irrelevant.
     ties = [backend.as_bits(some["discount"]), _places_in_order(some["order_id"], backend)]

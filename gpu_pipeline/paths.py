@@ -79,9 +79,8 @@ def path_summary(
     """
     path = _Path.of(last, within)
     columns = _Columns(customer, time, event, product)
-    told = _on_whole(frame, columns, partial(_purchases, columns=columns, path=path))
-    is_dask = hasattr(told, "map_partitions")
-    purchases = _computed(cast("dd.DataFrame", told)) if is_dask else cast("Frame", told)
+    told: Any = _on_whole(frame, columns, partial(_purchases, columns=columns, path=path))
+    purchases: Frame = _computed(told) if hasattr(told, "map_partitions") else told
     by_product = purchases.groupby(product, sort=True)
     table = by_product[["purchases", "after_views", "views", "after_own_views"]].sum()
     medians = by_product["own_seconds"].median()

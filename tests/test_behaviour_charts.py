@@ -63,7 +63,7 @@ def test_the_map_leaves_out_the_first_period_and_what_is_not_over() -> None:
     retention = pd.DataFrame(
         {
             "cohort": [DAY, DAY, DAY, DAY + pd.Timedelta(days=30), DAY + pd.Timedelta(days=30)],
-            "period": [0, 1, 2, 0, 1],
+            "periods_later": [0, 1, 2, 0, 1],
             "share": [1.0, 0.5, 0.25, 1.0, 0.3],
         }
     )
@@ -81,7 +81,9 @@ def test_the_map_leaves_out_the_first_period_and_what_is_not_over() -> None:
         (lambda: funnel_steps(steps(0, 0)), "nobody has begun yet"),
         (lambda: abandonment_river(daily((0, 0, 0))), "no cart was filled yet"),
         (
-            lambda: retention_map(pd.DataFrame({"cohort": [DAY], "period": [0], "share": [1.0]})),
+            lambda: retention_map(
+                pd.DataFrame({"cohort": [DAY], "periods_later": [0], "share": [1.0]})
+            ),
             "no period after a first order is over yet",
         ),
     ],

@@ -59,15 +59,13 @@ class Baskets:
         xp = backend.xp
         by = [basket] if isinstance(basket, str) else list(basket)
         _check(frame, [*by, item])
-        labels = Labels.of(frame[item], backend)
-        number = _numbers(frame, by, backend)
-        held = [number, labels.codes.astype(xp.int32)]
-        find = partial(_baskets_of_piece, bits=len(labels.texts).bit_length(), backend=backend)
+        items, codes = _items(frame[item], backend)
+        held = [_numbers(frame, by, backend), codes]
+        find = partial(_baskets_of_piece, bits=len(items).bit_length(), backend=backend)
         with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-            parts = in_pieces(held, backend, pool.map) or [[Rows(number, tuple(held))]]
-            found = list(pool.map(find, parts))
+            found = list(pool.map(find, in_pieces(held, backend, pool.map)))
         whole, size = (xp.concatenate([one[place] for one in found]) for place in (0, 1))
-        return cls._of_entries(labels.texts, whole, size, largest_basket, backend)
+        return cls._of_entries(items, whole, size, largest_basket, backend)
 
     @classmethod
     def _of_entries(
@@ -109,6 +107,12 @@ def _check(frame: Frame, names: list[str]) -> None:
                 "belong to no basket."
             )
             raise PipelineError(message)
+
+
+def _items(values: Series, backend: Backend) -> tuple[Series, Array]:
+    """(the different items in order, the place of each row's item among them)."""
+    labels = Labels.of(values, backend)
+    return labels.texts, labels.codes.astype(backend.xp.int32)
 
 
 def _numbers(frame: Frame, by: list[str], backend: Backend) -> Array:

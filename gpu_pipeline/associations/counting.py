@@ -155,10 +155,12 @@ def _without_rare(baskets: Baskets, min_count: int, xp: ModuleType) -> Baskets:
 def _stripes(order: Array, baskets: Baskets, backend: Backend) -> list[tuple[int, int]]:
     """Ranges of `order` with all entries of some first items, of about as many pairs each."""
     xp = backend.xp
-    starts = run_starts([baskets.item[order]], xp)
-    if not len(starts):
+    if not len(order):
         return []
-    ends = xp.cumsum(segment_sums(baskets.following[order].astype(xp.int64), starts, xp))
+    starts = run_starts([baskets.item[order]], xp)
+    # Sums of whole numbers, exact as floats too.
+    pairs = xp.bincount(baskets.item, weights=baskets.following, minlength=len(baskets.items))
+    ends = xp.cumsum(pairs[baskets.item[order[starts]]].astype(xp.int64))
     step = _pairs_at_once(backend)
     limits = xp.arange(1, int(ends[-1]) // step + 1) * step
     # Nothing follows the last item anywhere: a limit is reached before it.

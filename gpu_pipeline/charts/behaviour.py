@@ -101,14 +101,14 @@ def abandonment_river(daily: pd.DataFrame) -> go.Figure:
 def retention_map(retention: pd.DataFrame) -> go.Figure:
     """Who comes back: the share of each cohort that orders again, period after period.
 
-    `retention` is what `cohorts.retention` gives: cohort, period (0 is that of the first order),
-    customers and share. Periods that are not over yet are not in it and stay empty.
+    `retention` is what `cohorts.retention` gives: cohort, periods_later (0 is its own) and
+    share. Periods that are not over yet are not in it and stay empty.
     """
     title = "Who comes back"
     if not len(retention):
         return nothing(title, "nobody has ordered yet")
-    later = retention[retention["period"] > 0]
-    table = later.pivot_table(index="cohort", columns="period", values="share")
+    later = retention[retention["periods_later"] > 0]
+    table = later.pivot_table(index="cohort", columns="periods_later", values="share")
     if not table.size:
         return nothing(title, "no period after a first order is over yet")
     first = table[table.columns[0]].dropna()

@@ -86,9 +86,10 @@ class Moves:
         known, is_sale, is_return = _counted(lines, moment, rates, backend)
         currency = _currency(known, is_sale | is_return, backend)
         key = backend.as_bits(known["customer_key"])
-        sold, back = _in_order(known, is_sale, backend), _in_order(known, is_return, backend)
+        sold = _in_order(known, is_sale, backend)
         customers = key[sold][run_starts([key[sold]], xp)]
-        back = back[xp.isin(key[back], customers)]
+        back = xp.arange(len(known))[_in_order(known, is_return, backend)]
+        back = back[_is_among(key[back], customers, xp)]
         sales, returns = (
             Lines(
                 frame=known,
@@ -152,8 +153,8 @@ def _counted(
     is_late = lines["ordered_at"] > moment
     known = (lines[~is_late] if bool(is_late.any()) else lines).reset_index(drop=True)
     is_sale, is_return = (of_type(known, kind, backend) for kind in ("sale", "return"))
-    counts = backend.xp.asarray((known["key_kind"] == "customer").values)
-    counts &= ~entry_errors(known, is_sale, is_return, backend)
+    is_wrong = entry_errors(known, is_sale, is_return, backend)
+    counts = backend.xp.asarray((known["key_kind"] == "customer").values) & ~is_wrong
     masks = [is_sale & counts, is_return & counts]
     if rates is not None:
         # Lines whose rate is not known are left out.
@@ -184,6 +185,15 @@ def _currency(lines: Frame, counts: Array, backend: Backend) -> str:
     if bool(is_other.any()):
         one_currency(lines[backend.frames.Series(counts)], backend)
     return first
+
+
+def _is_among(key: Array, customers: Array, xp: ModuleType) -> Array:
+    """Which keys are those of customers, who come in ascending order."""
+    if not len(customers):
+        return xp.zeros(len(key), dtype=bool)
+    place = xp.minimum(xp.searchsorted(customers, key), len(customers) - 1)
+    found: Array = customers[place] == key
+    return found
 
 
 def _places_of(key: Array, customers: Array, xp: ModuleType) -> Array:

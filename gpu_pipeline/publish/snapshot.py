@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +40,21 @@ _RELATED = """
 SELECT r.*, n.name AS related_name
 FROM related_products r LEFT JOIN product_names n ON n.product_id = r.related_product_id
 WHERE r.product_id = ? AND r.relation = ? ORDER BY r.rank
+"""
+_FUNNEL = """
+WITH days AS (
+    SELECT day, sum(sessions) AS sessions, sum(bounced) AS bounced, sum(viewed) AS viewed,
+        sum(carted) AS carted, sum(checked_out) AS checked_out, sum(purchased) AS purchased,
+        sum(abandoned_carts) AS abandoned_carts, sum(views) AS views, sum(purchases) AS purchases
+    FROM funnel_daily
+    WHERE day >= :since AND day <= :until
+        AND (:channel IS NULL OR channel = :channel) AND (:device IS NULL OR device = :device)
+    GROUP BY day
+)
+SELECT *, 1.0 * bounced / sessions AS bounce_rate, 1.0 * purchased / sessions AS conversion_rate,
+    1.0 * abandoned_carts / nullif(carted, 0) AS cart_abandonment_rate,
+    1.0 * views / sessions AS pages_per_session
+FROM days ORDER BY day
 """
 _FORECAST = "SELECT * FROM demand_forecast WHERE product_id = ? ORDER BY day"
 
@@ -107,6 +123,20 @@ class Snapshot:
         """What goes with one product by one relation, with `related_name`, in order of rank."""
         return self._lookups.rows(_RELATED, product_id, relation)
 
+    def funnel(
+        self, since: date, until: date, *, channel: str | None = None, device: str | None = None
+    ) -> list[dict[str, Any]]:
+        """How far the sessions of each of these days got, those of one channel or device alone."""
+        return self._lookups.rows(
+            _FUNNEL,
+            {
+                "since": f"{since:%Y-%m-%d}T00:00:00.000000Z",
+                "until": f"{until:%Y-%m-%d}T00:00:00.000000Z",
+                "channel": channel,
+                "device": device,
+            },
+        )
+
     def products(
         self, search: str = "", *, after: str = "", limit: int = 50
     ) -> list[dict[str, Any]]:
@@ -139,9 +169,11 @@ class _Reader:
             self.close()
             raise
 
-    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+        """The answer; the values take the places of `?`, one mapping those of `:name`."""
+        given = values[0] if values and isinstance(values[0], dict) else values
         with self._turn, self._faults_named():
-            return [dict(row) for row in self._connection.execute(query, values)]
+            return [dict(row) for row in self._connection.execute(query, given)]
 
     def close(self) -> None:
         with self._turn:

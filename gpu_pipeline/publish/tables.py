@@ -28,7 +28,7 @@ _DTYPES = {
 }
 _CONTRACTS = (
     *("customer_features", "customer_segments", "segment_profiles", "support_cases"),
-    *("demand_forecast", "product_quality", "related_products"),
+    *("demand_forecast", "product_quality", "related_products", "funnel_daily"),
 )
 
 

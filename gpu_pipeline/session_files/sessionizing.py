@@ -35,7 +35,7 @@ def sessionize_file(
     time: str,
     event: str | None = None,
     gap: str = "30min",
-    memory_bytes: int = 2 * 2**30,
+    memory_bytes: int = 2 * 10**9,
 ) -> tuple[int, int]:
     """Writes the sessions of the events in `source`; returns how many events and sessions.
 

@@ -23,8 +23,8 @@ _WINDOW = timedelta(days=365)
 _LEAST_BASKETS = 3
 _LARGEST_BASKET = 200
 _TOP = 20
-# What is held at a time: 24 bytes a pair, and what so many buckets add.
-_MOST_PAIRS = 1 << 25
+# What is held at a time: 24 bytes a pair, and what so many buckets add to them.
+_MOST_PAIRS = 1 << 24
 _BUCKETS_AT_ONCE = 8
 
 

@@ -19,7 +19,7 @@ __all__ = ["PUBLISH"]
 
 _SERVED = (
     *("customer_features", "customer_segments", "segment_profiles", "support_cases"),
-    *("demand_forecast", "product_quality", "related_products"),
+    *("demand_forecast", "product_quality", "related_products", "funnel_daily"),
 )
 
 

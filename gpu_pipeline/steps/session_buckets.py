@@ -106,11 +106,8 @@ def bucket_grown(
     if len(change.late):
         change = _with_late(work, bucket, change, rates)
     kept, replaced = _kept(lake, bucket, change.gone)
-    rows = [kept, backend.cast(change.sessions, contract("sessions"))]
     return Made(
-        sessions=work.writer.write(
-            backend.frames.concat(rows, ignore_index=True), contract("sessions"), number=bucket
-        ),
+        sessions=_written(work, bucket, change, kept),
         opened=work.writer.write(change.state.events, contract("open_sessions"), number=bucket),
         replaced=replaced.paths.tolist(),
         currency=paid.currency,
@@ -191,6 +188,19 @@ def _clicks_of(lake: Lake, bucket: int, found: Frame) -> Frame:
         columns=CLICK_COLUMNS.names,
     )
     return clicks[lies_in(clicks, CLICK_COLUMNS.time, found, CLICK_COLUMNS)]
+
+
+def _written(work: Work, bucket: int, change: _Change, kept: Frame) -> list[Part]:
+    """The sessions of a change as parts, with the rows that are kept of files that go.
+
+    Those that are open lie in files of their own: the next change replaces no more than these.
+    """
+    found, backend = contract("sessions"), work.lake.backend
+    rows = backend.cast(change.sessions, found)
+    is_open = rows["session_id"].isin(change.state.open_sessions()["session_id"])
+    closed = backend.frames.concat([kept, rows[~is_open]], ignore_index=True)
+    parts = work.writer.write(closed, found, number=bucket)
+    return [*parts, *work.writer.write(rows[is_open], found, number=work.lake.buckets + bucket)]
 
 
 def _kept(lake: Lake, bucket: int, gone: Frame) -> tuple[Frame, Files]:

@@ -145,6 +145,17 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
             "as_of": AS_OF,
         }
     )
+    visits = pd.DataFrame(
+        {
+            "day": [day, day, day - pd.Timedelta(days=1), day - pd.Timedelta(days=90)],
+            "channel": ["direct", "email", "direct", "direct"],
+            "device": ["mobile", "desktop", "mobile", "mobile"],
+            "sessions": [8, 2, 4, 5],
+            "carted": [3, 1, 0, 1],
+            "abandoned_carts": [2, 0, 0, 1],
+            "views": [20, 5, 4, 9],
+        }
+    )
     names = pd.DataFrame({"product_id": list(PRODUCTS), "name": list(PRODUCTS.values())})
     counts = {"texts": [6], "negative": [1], "neutral": [2], "positive": [3]}
     sentiment = pd.DataFrame({"product_id": ["85123A"], **counts})
@@ -159,6 +170,7 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
         "support_cases": [whole(cases, "support_cases")],
         "product_quality": [whole(weeks, "product_quality")],
         "related_products": [whole(related, "related_products")],
+        "funnel_daily": [whole(visits, "funnel_daily")],
     }
 
 

@@ -74,6 +74,7 @@ def test_the_description_names_every_operation_once(client: TestClient) -> None:
         "alive",
         "customer",
         "forecast",
+        "funnel",
         "products",
         "quality",
         "ready",

@@ -171,11 +171,11 @@ def routes(app: FastAPI) -> dict[str, dict[str, Any]]:
 
 
 def test_every_route_of_the_app_is_documented(app: FastAPI) -> None:
-    from api.routes import customers, meta, products, segments, sentiment
+    from api.routes import customers, meta, products, segments, sentiment, trends
 
     there = {
         f"{method} {route.path.replace(':path', '')}"
-        for module in (customers, meta, products, segments, sentiment)
+        for module in (customers, meta, products, segments, sentiment, trends)
         for route in module.router.routes
         if isinstance(route, APIRoute) and route.include_in_schema
         for method in route.methods

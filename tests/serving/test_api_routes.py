@@ -10,6 +10,7 @@ from api.schemas import (
     CustomerFeatures,
     Forecast,
     ForecastDay,
+    FunnelDay,
     OpenCase,
     ProductQuality,
     QualityWeek,
@@ -259,6 +260,26 @@ def test_what_goes_with_a_product_comes_by_rank_and_relation(shop: TestClient) -
     assert shop.get("/v1/products/10002/related?relation=none").status_code == 422
 
 
+def test_the_funnel_is_told_day_by_day_over_channels_or_for_one(shop: TestClient) -> None:
+    days = shop.get("/v1/trends/funnel").json()["data"]
+    assert [(day["day"], day["sessions"], day["carted"]) for day in days] == [
+        ("2011-12-08", 4, 0),
+        ("2011-12-09", 10, 4),
+    ]
+    assert [day["cart_abandonment_rate"] for day in days] == [None, 0.5]
+    assert days[1]["pages_per_session"] == 2.5
+    (email,) = shop.get("/v1/trends/funnel", params={"channel": "email"}).json()["data"]
+    assert (email["sessions"], email["cart_abandonment_rate"]) == (2, 0.0)
+    mobile = shop.get("/v1/trends/funnel", params={"device": "mobile"}).json()["data"]
+    assert [day["sessions"] for day in mobile] == [4, 8]
+    long_ago = {"since": "2011-09-01", "until": "2011-09-30"}
+    (before,) = shop.get("/v1/trends/funnel", params=long_ago).json()["data"]
+    assert before["sessions"] == 5
+    assert shop.get("/v1/trends/funnel", params={"since": "soon"}).status_code == 422
+    never = shop.get("/v1/trends/funnel", params={"since": "2012-02-01"})
+    assert (never.status_code, "before that" in never.json()["detail"]) == (422, True)
+
+
 def test_answers_have_every_column_of_their_contracts() -> None:
     features = set(contract("customer_features").names) - {"customer_key"}
     assert set(CustomerFeatures.model_fields) == features
@@ -269,6 +290,8 @@ def test_answers_have_every_column_of_their_contracts() -> None:
     assert quality - {"name", "weeks"} == set(contract("product_quality").names)
     related = set(RelatedProduct.model_fields) | {"product_id"}
     assert related - {"related_name"} == set(contract("related_products").names)
+    funnel = set(contract("funnel_daily").names)
+    assert set(FunnelDay.model_fields) == funnel - {"channel", "device", "revenue", "currency"}
     assert set(OpenCase.model_fields) < set(contract("support_cases").names)
 
 

@@ -3,10 +3,10 @@
     python benchmarks/daily_sessions.py [--days 10 40] [--events 200000] [--late 0.01] [FOLDER]
 
 Visits of nine clicks; a share of each day's clicks comes late, by a day on the average and by up
-to five weeks. Every day is a load of its own, and loads are compacted as ingest does. For each N the step makes the
-sessions of day N + 1 in a process of its own: in a lake that has that day alone, in one whose
-sessions are those of the N days before, and there once more with everything made anew. The last
-two must give the same tables. Medians are printed as a Markdown table.
+to five weeks. Every day is a load of its own, and loads are compacted as ingest does. For each N
+the step makes the sessions of day N + 1 in a process of its own: in a lake that has that day
+alone, in one whose sessions are those of the N days before, and there once more with everything
+made anew. The last two must give the same tables. Medians are printed as a Markdown table.
 """
 
 import argparse

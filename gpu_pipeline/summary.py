@@ -143,6 +143,17 @@ def show_answers(found: Answers) -> None:
             "days_since_last_order": Column("days since last", "{:.0f}"),
         },
     )
+    print_table(
+        "Visits of the last 28 days, those of machines left out",
+        found.visits,
+        {
+            "channel": Column("channel"),
+            "sessions": Column("visits", count),
+            "pages_per_session": Column("pages each", "{:.1f}"),
+            "cart_abandonment_rate": Column("carts left", share),
+            "conversion_rate": Column("bought", share),
+        },
+    )
     between = ""
     if found.forecast_days is not None:
         first, last = found.forecast_days
@@ -170,6 +181,17 @@ def show_answers(found: Answers) -> None:
             "error": Column("error", "{:,.1f}"),
             "naive_error": Column("naive's", "{:,.1f}"),
             "improvement": Column("better", share),
+        },
+    )
+    print_table(
+        "What comes back more than its category, beyond chance",
+        found.returns,
+        {
+            "name": Column("product"),
+            "category": Column("category"),
+            "units_sold_last_13_weeks": Column("sold in 13 weeks", count),
+            "return_rate": Column("sent back", share),
+            "category_return_rate": Column("its category", share),
         },
     )
     print_table(

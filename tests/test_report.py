@@ -81,6 +81,33 @@ def put_segments(lake: Lake, currency: str = "EUR") -> None:
     )
 
 
+def put_visits(lake: Lake) -> None:
+    counts = {"viewed": 30, "carted": 10, "checked_out": 6, "purchased": 4, "abandoned_carts": 6}
+    old = MONDAY - timedelta(days=28)
+    put(
+        lake,
+        "funnel_daily",
+        {"day": MONDAY, "channel": "email", "sessions": 40, "views": 80, "bounced": 4, **counts},
+        {"day": MONDAY, "channel": "paid", "sessions": 60, "views": 70},
+        {"day": old, "channel": "email", "sessions": 99},
+    )
+
+
+def put_quality(lake: Lake, **rates: tuple[float, float, float]) -> None:
+    """(return rate, its lower end, the category's) of products in their last week."""
+    names = ("return_rate", "return_rate_low", "category_return_rate")
+    before = {"week": MONDAY - timedelta(days=7), "return_rate_low": 1.0}
+    rows = [
+        row
+        for product, found in rates.items()
+        for row in (
+            {"product_id": product, **before},
+            {"product_id": product, "week": MONDAY, **dict(zip(names, found, strict=True))},
+        )
+    ]
+    put(lake, "product_quality", *rows)
+
+
 def put_texts(lake: Lake, **labels: str) -> None:
     """Texts about products, labels by their first letters."""
     words = {"n": "negative", "o": "neutral", "p": "positive"}
@@ -122,6 +149,8 @@ def put_everything(lake: Lake, *, product_name: str = "Phone") -> None:
     put_texts(lake, P1="n" * 12 + "p" * 8)
     put(lake, "orders_rejected", {"reasons": "quantity: missing"})
     put(lake, "source_files", {"contract": "orders", "name": "orders.csv", "rows": 1234})
+    put_visits(lake)
+    put_quality(lake, P1=(0.25, 0.2, 0.1))
     put_run(lake, "20260601T000000Z-aaaaaa", MONDAY)
     publish_names(lake, P1=product_name, P2="Case")
 
@@ -239,6 +268,25 @@ def test_products_with_enough_texts_are_listed_worst_first(lake: Lake) -> None:
     assert found["positive"].tolist() == [0.5, 0.5]
 
 
+def test_visits_are_those_of_the_last_days_step_by_step_and_by_channel(lake: Lake) -> None:
+    put_visits(lake)
+    found = answers(lake)
+    steps = found.visit_funnel
+    assert steps["name"].tolist() == ["visit", "view", "cart", "checkout", "purchase"]
+    assert steps["reached"].tolist() == [100, 30, 10, 6, 4]
+    assert steps["share_of_entries"].tolist() == [1.0, 0.3, 0.1, 0.06, 0.04]
+    assert found.visits["channel"].tolist() == ["paid", "email", "all"]
+    assert found.visits["sessions"].tolist() == [60, 40, 100]
+    assert found.visits["pages_per_session"].tolist() == [70 / 60, 2.0, 1.5]
+    assert found.visits["cart_abandonment_rate"].tolist()[1:] == [0.6, 0.6]
+    assert np.isnan(found.visits["cart_abandonment_rate"][0])
+
+
+def test_what_comes_back_stands_above_its_category_beyond_chance_now(lake: Lake) -> None:
+    put_quality(lake, P1=(0.2, 0.15, 0.1), P2=(0.4, 0.05, 0.1), P3=(0.3, 0.2, 0.1))
+    assert answers(lake).returns["product_id"].tolist() == ["P3", "P1"]
+
+
 def test_as_of_is_that_of_the_last_run(lake: Lake) -> None:
     put_run(lake, "20260602T000000Z-aaaaaa", MONDAY)
     put_run(lake, "20260601T235959Z-zzzzzz", MONDAY - timedelta(days=9))
@@ -251,7 +299,10 @@ def test_the_page_shows_tables_pictures_and_where_they_come_from(
     put_everything(lake)
     page = Page(write_report(lake, tmp_path / "new" / "page.html", answers=answers(lake)))
     assert page.path == tmp_path / "new" / "page.html"
-    assert page.pictures == ["segments", "forecast-1", "forecast-2", "sentiment", "rejections"]
+    assert page.pictures == [
+        *("segments", "visits", "carts", "forecast-1", "forecast-2"),
+        *("sentiment", "rejections"),
+    ]
     assert set(page.pictures) == set(page.figures())
     assert {"champions", "40.0%", "80.0%", "Phone", "60.0%", "quantity: missing", "1,234"} <= set(
         page.cells
@@ -275,7 +326,13 @@ def test_the_page_of_an_empty_lake_says_what_is_missing(lake: Lake, tmp_path: Pa
     page = Page(write_report(lake, tmp_path / "page.html", answers=answers(lake)))
     assert page.pictures == []
     assert page.cells == []
-    for said in ("Nothing was run yet", "No segments yet", "No forecast yet", "Nothing was loaded"):
+    for said in (
+        "Nothing was run yet",
+        "No segments yet",
+        "No forecast yet",
+        "No visits yet",
+        "Nothing was loaded",
+    ):
         assert said in page.text
 
 

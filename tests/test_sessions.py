@@ -18,10 +18,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from real_data import real_data
 from tiny_shop import at, land
-from typer.testing import CliRunner
 
 from gpu_pipeline.backend import Backend
-from gpu_pipeline.cli import app
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import PipelineError
@@ -448,18 +446,3 @@ def test_a_run_makes_sessions_of_the_lakes_clicks_and_carries_the_open_ones(
     assert found["channel"].isna().all()
     assert found["device"].eq("mobile").all()
     assert sorted(opened["event_id"]) == [f"e{number}" for number in range(234, 240)]
-
-
-def test_any_file_of_events_becomes_a_file_of_sessions(tmp_path: Path) -> None:
-    events = frame_of([("ann", m, "view", "p1", None, None) for m in (0, 10, 100)])
-    events.to_csv(tmp_path / "events.csv", index=False)
-    events.to_json(tmp_path / "events.jsonl.gz", orient="records", lines=True, date_format="iso")
-    events.to_parquet(tmp_path / "events.parquet")
-    for name in ("events.csv", "events.jsonl.gz", "events.parquet"):
-        output = tmp_path / f"from-{name}.parquet"
-        words = ["sessionize", str(tmp_path / name), "--customer", "customer_key"]
-        words += ["--time", "occurred_at", "--event", "event_type", "--output", str(output)]
-        assert CliRunner().invoke(app, words).exit_code == 0
-        assert_frames_equal(pd.read_parquet(output), sessionize(events, event="event_type"))
-        assert CliRunner().invoke(app, [*words, "--gap", "2h"]).exit_code == 0
-        assert pd.read_parquet(output)["events"].tolist() == [3]

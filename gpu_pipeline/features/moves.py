@@ -51,9 +51,17 @@ class Lines:
         return (gross - self._whole("discount"))[self.rows]
 
     def codes(self, name: str) -> Array:
-        """An int64 of each text of a column, other texts having others (one in 2**63 may not)."""
-        codes: Array = text_hash(*self.backend.utf8(self.frame[name]), self.backend.xp)
-        return codes[self.rows]
+        """An int64 of each text of a column, other texts having others (one in 2**63 may not).
+
+        Lines of one order mostly come one after the other: a text is read once for such a run.
+        """
+        xp, texts = self.backend.xp, self.frame[name]
+        is_new = xp.ones(len(texts), dtype=bool)
+        here, before = (some.reset_index(drop=True) for some in (texts.iloc[1:], texts.iloc[:-1]))
+        is_new[1:] = (here != before).values
+        codes = text_hash(*self.backend.utf8(texts.iloc[xp.flatnonzero(is_new)]), xp)
+        found: Array = codes[(xp.cumsum(is_new) - 1)[self.rows]]
+        return found
 
     def _whole(self, name: str) -> Array:
         return self.backend.as_bits(self.frame[name])

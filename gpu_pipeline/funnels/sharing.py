@@ -8,13 +8,13 @@ from gpu_pipeline.kernels import mixed_hash, run_starts, text_hash
 
 __all__ = ["check_not_shared", "some_customers"]
 
-_EVENTS_LOOKED_AT = 10_000
+_EVENTS_LOOKED_AT = 2_000
 
 
 def some_customers(values: Series, backend: Backend) -> Array:
     """The hashes of a partition's customers that are lowest: the same ones in every partition.
 
-    Of all its events, those of the ten thousand lowest.
+    Of all its events, the two thousand lowest are looked at.
     """
     xp = backend.xp
     if values.dtype.kind in "iu":

@@ -11,6 +11,7 @@ import pandas as pd
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
 from gpu_pipeline.publish import Snapshot, current_version
+from gpu_pipeline.report.visiting import visit_funnel, visits_by_channel, visits_of_late
 from gpu_pipeline.store import Condition, Lake
 
 __all__ = ["Answers", "answers", "last_run", "rows_of"]
@@ -34,6 +35,13 @@ class Answers:
         over them, improvement.
     rejections: source, reason, rows, most first. A row that breaks several rules counts for each.
     loads: contract, file, rows, accepted, rejected, duplicates.
+    visit_funnel: step, name, entries, reached, censored, share_of_entries: how many visits of the
+        last 28 days got how far.
+    visits: a row a channel and a last one "all", of the same days: channel, sessions,
+        pages_per_session, bounce_rate, cart_abandonment_rate, conversion_rate.
+    returns: the ten products that come back most, of those of which more comes back than of their
+        category beyond chance (95 %): product_id, name, category, units_sold_last_13_weeks,
+        return_rate, return_rate_low, category_return_rate, contacts_per_1000_sold.
     sentiment: the ten products with the largest share of negative texts among those with 20 texts
         or more: product_id, name, texts, and the shares negative and positive.
     as_of: the moment (UTC) of the last run; None before the first.
@@ -47,6 +55,9 @@ class Answers:
     rejections: pd.DataFrame
     loads: pd.DataFrame
     sentiment: pd.DataFrame
+    visit_funnel: pd.DataFrame
+    visits: pd.DataFrame
+    returns: pd.DataFrame
     as_of: datetime | None
     currency: str
     forecast_days: tuple[datetime, datetime] | None
@@ -58,6 +69,7 @@ def answers(lake: Lake) -> Answers:
     tested = _tested_products(lake)
     ran = last_run(lake).get("as_of")
     moment = datetime.fromisoformat(ran) if ran else None
+    late = visits_of_late(rows_of(lake, "funnel_daily"))
     return Answers(
         segments=_in_major_units(profiles),
         top_products=_named(lake, _top_products(tested)),
@@ -65,6 +77,9 @@ def answers(lake: Lake) -> Answers:
         rejections=_rejections(lake),
         loads=_loads(lake),
         sentiment=_named(lake, _product_sentiment(lake, moment)),
+        visit_funnel=visit_funnel(late),
+        visits=visits_by_channel(late),
+        returns=_named(lake, _returns(lake)),
         as_of=moment,
         currency=str(profiles["currency"].iloc[0]) if len(profiles) else "",
         forecast_days=_forecast_days(lake),
@@ -173,6 +188,18 @@ def _product_sentiment(lake: Lake, as_of: datetime | None) -> pd.DataFrame:
     enough = table[table["texts"] >= FEWEST_TEXTS]
     worst = enough.sort_values(["negative", "product_id"], ascending=[False, True])
     return worst.head(SHOWN_PRODUCTS).reset_index(drop=True)
+
+
+def _returns(lake: Lake) -> pd.DataFrame:
+    columns = [
+        *("product_id", "category", "units_sold_last_13_weeks", "return_rate"),
+        *("return_rate_low", "category_return_rate", "contacts_per_1000_sold"),
+    ]
+    weeks = rows_of(lake, "product_quality", [*columns, "week"]).sort_values("week")
+    last = weeks.drop_duplicates("product_id", keep="last")[columns]
+    above = last[last["return_rate_low"] > last["category_return_rate"]]
+    ordered = above.sort_values(["return_rate", "product_id"], ascending=[False, True])
+    return ordered.head(SHOWN_PRODUCTS).reset_index(drop=True)
 
 
 def _named(lake: Lake, products: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gpu_pipeline import __version__
-from gpu_pipeline.charts import forecast_fan, rejections_bar, segment_map, sentiment_river
+from gpu_pipeline.charts import (
+    abandonment_river,
+    forecast_fan,
+    funnel_steps,
+    rejections_bar,
+    segment_map,
+    sentiment_river,
+)
 from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
 from gpu_pipeline.report.answering import FEWEST_TEXTS, Answers, last_run, rows_of
@@ -74,6 +81,24 @@ _QUALITY = {
     "naive_error": _Shown("Last week again", "{:,.0f}", "the same of repeating the last week"),
     "improvement": _Shown("Better by", _SHARE),
 }
+_VISITS = {
+    "channel": _Shown("Channel"),
+    "sessions": _Shown("Visits", _COUNT, "of the last 28 days, machines left out"),
+    "pages_per_session": _Shown("Pages each", "{:,.1f}"),
+    "bounce_rate": _Shown("Left at once", _SHARE, "visits of one event"),
+    "cart_abandonment_rate": _Shown("Carts left", _SHARE, "visits with a cart and no purchase"),
+    "conversion_rate": _Shown("Bought", _SHARE),
+}
+_RETURNS = {
+    "name": _Shown("Product"),
+    "product_id": _Shown("Product no."),
+    "category": _Shown("Category"),
+    "units_sold_last_13_weeks": _Shown("Units sold", _COUNT, "in 13 weeks"),
+    "return_rate": _Shown("Sent back", _SHARE, "units sent back for one sold, in 13 weeks"),
+    "return_rate_low": _Shown("at least", _SHARE, "lower end of the 95 % interval"),
+    "category_return_rate": _Shown("Category", _SHARE, "the same of all of its category"),
+    "contacts_per_1000_sold": _Shown("Support cases", "{:,.0f}", "for 1,000 units sold"),
+}
 _SENTIMENT = {
     "name": _Shown("Product"),
     "product_id": _Shown("Product no."),
@@ -102,6 +127,10 @@ def _pictures(lake: Lake, answers: Answers) -> dict[str, "go.Figure"]:
     pictures = {}
     if len(answers.segments):
         pictures["segments"] = segment_map(answers.segments)
+    if len(answers.visit_funnel):
+        pictures["visits"] = funnel_steps(answers.visit_funnel)
+        carts = rows_of(lake, "funnel_daily", ["day", "carted", "abandoned_carts"])
+        pictures["carts"] = abandonment_river(carts)
     pictures |= _fans(lake, answers.top_products.head(SHOWN_FANS))
     texts = rows_of(lake, "text_sentiment", ["created_at", "label"], as_of=answers.as_of)
     if len(texts):
@@ -148,7 +177,9 @@ def _page(answers: Answers, pictures: Mapping[str, "go.Figure"], origin: str) ->
         f"<h1>{_TITLE}</h1>",
         f'<p class="lead">{_moment(answers)}</p>',
         *_customers(answers, places),
+        *_shopping(answers, places),
         *_demand(answers, places),
+        *_coming_back(answers),
         *_voices(answers, places),
         *_loading(answers, places),
         f"<footer>{escape(origin)}</footer>",
@@ -176,6 +207,26 @@ def _customers(answers: Answers, places: Mapping[str, str]) -> list[str]:
         places.get("segments", ""),
         _table(answers.segments, _segment_columns(answers.currency))
         or "<p>No segments yet: they come with a run over orders.</p>",
+    ]
+
+
+def _shopping(answers: Answers, places: Mapping[str, str]) -> list[str]:
+    heading = "<h2>How they shop</h2>"
+    if not len(answers.visits):
+        return [heading, "<p>No visits yet: they come with a run over clickstream.</p>"]
+    return [
+        heading,
+        places.get("visits", ""),
+        places.get("carts", ""),
+        _table(answers.visits.replace({"channel": {"all": "all channels"}}), _VISITS),
+    ]
+
+
+def _coming_back(answers: Answers) -> list[str]:
+    return [
+        "<h2>What comes back</h2>",
+        _table(answers.returns, _RETURNS)
+        or "<p>Of no product does more come back than of its category, beyond chance.</p>",
     ]
 
 

@@ -2,9 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -17,12 +17,12 @@ from gpu_pipeline.session_files.dealing import CustomerRanges, Dealt, deal
 from gpu_pipeline.session_files.event_file import Part, event_file
 from gpu_pipeline.session_files.sorting import Room, by_ranges, in_turn
 from gpu_pipeline.session_files.typed import Typed
-from gpu_pipeline.sessions import Columns, SessionRule, sessions_of
+from gpu_pipeline.sessions import Columns, SessionRule, check_currencies, sessions_of
 
 __all__ = ["sessionize_file"]
 
 # Numbers of so many rows stay in a processor's cache.
-_ROWS_AT_A_DEAL = 1 << 19
+_ROWS_AT_A_DEAL = 1 << 18
 _ROWS_AT_A_WRITE = 1 << 18
 _VARIED = ("started_at", "ended_at", "session_id")
 
@@ -57,24 +57,34 @@ def sessionize_file(
     rule, names = SessionRule.of(gap), column_names(source, Dialect())
     columns = Columns.of(names, customer=customer, time=time, event=event)
     typed = Typed(source, columns, Backend.choose("cpu"))
-    with _folder_beside(output) as folder, written_file(output, varied=_VARIED) as write:
-        events, sessions = 0, 0
-        for rows, table in _together(_sessions(typed, rule, Room(memory_bytes, folder))):
+    with (
+        _folder_beside(output) as folder,
+        written_file(output, varied=_VARIED) as write,
+        closing(_sessions(typed, rule, Room(memory_bytes, folder))) as found,
+    ):
+        events, sessions, currencies = 0, 0, set[str]()
+        for rows, table in _together(found):
             write(table)
             events, sessions = events + rows, sessions + len(table)
+            if columns.currency is not None:
+                currencies |= set(table["currency"].unique().drop_null().to_pylist())
+        check_currencies(sorted(currencies), columns)
     return events, sessions
 
 
-def _sessions(typed: Typed, rule: SessionRule, room: Room) -> Iterator[tuple[int, pa.Table]]:
+def _sessions(typed: Typed, rule: SessionRule, room: Room) -> Generator[tuple[int, pa.Table]]:
     """(how many events, their sessions) of customers in their order, some at a time."""
     source, threads = event_file(typed.path, typed.columns), os.cpu_count() or 1
     count = max(1, source.rows() // typed.backend.rows_at_once)
-    ranges = CustomerRanges.of(typed.customers(source.sample()), count)
+    ranges = CustomerRanges.of(typed.customers(source.sample().drop_null()), count)
 
     def dealt(part: Part) -> list[Dealt]:
         rows = typed.read(part)
-        firsts = range(0, len(rows) or 1, _ROWS_AT_A_DEAL)
-        return [deal(rows.slice(first, _ROWS_AT_A_DEAL), ranges) for first in firsts]
+        # Of texts each is looked at once, however many rows it has.
+        is_text = pa.types.is_dictionary(rows.schema.field(0).type)
+        step = max(len(rows), 1) if is_text else _ROWS_AT_A_DEAL
+        firsts = range(0, len(rows) or 1, step)
+        return [deal(rows.slice(first, step), ranges) for first in firsts]
 
     def described(batches: Sequence[pa.RecordBatch]) -> tuple[int, pa.Table]:
         frame = typed.frame(batches)
@@ -105,8 +115,13 @@ def _together(found: Iterable[tuple[int, pa.Table]]) -> Iterator[tuple[int, pa.T
 def _folder_beside(output: Path) -> Iterator[Path]:
     """A folder that is made when it is needed; what a killed call left there is removed."""
     folder = output.with_name(f".{output.name}.waiting")
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

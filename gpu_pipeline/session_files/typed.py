@@ -44,6 +44,7 @@ class Typed:
     columns: Columns
     backend: Backend
     vocabularies: dict[str, Vocabulary] = field(init=False)
+    _numbered: set[str] = field(init=False, default_factory=set)
     _has_nulls: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -89,7 +90,7 @@ class Typed:
             if name in self._has_nulls and pa.types.is_integer(table[name].type):
                 # As a column with nulls is in a frame, in whichever part they are.
                 table = table.set_column(place, name, table[name].cast(pa.float64()))
-            if name in self.vocabularies:
+            if name in self._numbered:
                 texts = self.vocabularies[name].texts
                 # Products are only counted: their texts need not be put in order.
                 known = pa.array(np.arange(len(texts))) if name == self.columns.product else texts
@@ -118,9 +119,9 @@ class Typed:
         return pa.array(times.view("datetime64[us]"))
 
     def _other(self, name: str, column: pa.ChunkedArray) -> pa.Array:
-        if name in self.vocabularies and not (
-            name == self.columns.product and pa.types.is_integer(column.type)
-        ):
+        is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if name in self.vocabularies and not (name == self.columns.product and is_number):
+            self._numbered.add(name)
             return self.vocabularies[name].numbers(_dictionary(column))
         if column.null_count:
             self._has_nulls.add(name)

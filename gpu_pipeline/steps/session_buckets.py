@@ -33,6 +33,7 @@ __all__ = ["RULE", "Additions", "Made", "bucket_anew", "bucket_grown"]
 
 RULE = SessionRule()
 _KEY = CLICK_COLUMNS.customer
+_NEVER = np.datetime64("9999-12-31", "us")
 _SPAN = [_KEY, "started_at", "ended_at", "session_id"]
 
 
@@ -72,7 +73,7 @@ def bucket_anew(
     paid = paid_clicks(clicks, rates, work.lake.backend)
     sessions, opened = click_sessions(paid.clicks, seen_until, RULE, work.lake.backend)
     return Made(
-        sessions=work.writer.write(sessions, contract("sessions"), number=number),
+        sessions=_written(work, number, sessions, opened),
         opened=work.writer.write(opened, contract("open_sessions"), number=number),
         currency=paid.currency,
         counts={
@@ -106,8 +107,10 @@ def bucket_grown(
     if len(change.late):
         change = _with_late(work, bucket, change, rates)
     kept, replaced = _kept(lake, bucket, change.gone)
+    rows = [kept, backend.cast(change.sessions, contract("sessions"))]
+    sessions = backend.frames.concat(rows, ignore_index=True)
     return Made(
-        sessions=_written(work, bucket, change, kept),
+        sessions=_written(work, bucket, sessions, change.state.events),
         opened=work.writer.write(change.state.events, contract("open_sessions"), number=bucket),
         replaced=replaced.paths.tolist(),
         currency=paid.currency,
@@ -190,17 +193,17 @@ def _clicks_of(lake: Lake, bucket: int, found: Frame) -> Frame:
     return clicks[lies_in(clicks, CLICK_COLUMNS.time, found, CLICK_COLUMNS)]
 
 
-def _written(work: Work, bucket: int, change: _Change, kept: Frame) -> list[Part]:
-    """The sessions of a change as parts, with the rows that are kept of files that go.
+def _written(work: Work, number: int, sessions: Frame, opened: Frame) -> list[Part]:
+    """The sessions as parts; those of the `opened` events lie in files of their own.
 
-    Those that are open lie in files of their own: the next change replaces no more than these.
+    These are what the next change replaces: it writes no other file again.
     """
-    found, backend = contract("sessions"), work.lake.backend
-    rows = backend.cast(change.sessions, found)
-    is_open = rows["session_id"].isin(change.state.open_sessions()["session_id"])
-    closed = backend.frames.concat([kept, rows[~is_open]], ignore_index=True)
-    parts = work.writer.write(closed, found, number=bucket)
-    return [*parts, *work.writer.write(rows[is_open], found, number=work.lake.buckets + bucket)]
+    found, time = contract("sessions"), CLICK_COLUMNS.time
+    begun = opened.groupby(_KEY, sort=False)[time].min().reset_index()
+    begun = begun.rename(columns={time: "since"}).assign(until=_NEVER)
+    is_open = lies_in(sessions, "started_at", begun, CLICK_COLUMNS)
+    parts = work.writer.write(sessions[~is_open], found, number=number)
+    return [*parts, *work.writer.write(sessions[is_open], found, number=work.lake.buckets + number)]
 
 
 def _kept(lake: Lake, bucket: int, gone: Frame) -> tuple[Frame, Files]:

@@ -5,8 +5,8 @@
 Visits of nine clicks; a share of each day's clicks comes late, by a day on the average and by up
 to five weeks. Every day is a load of its own, and loads are compacted as ingest does. For each N
 the step makes the sessions of day N + 1 in a process of its own: in a lake that has that day
-alone, in one whose sessions are those of the N days before, and there once more with everything
-made anew. The last two must give the same tables. Medians are printed as a Markdown table.
+alone, in one whose sessions were made day by day before, and there once more with everything made
+anew. The last two must give the same tables. Medians are printed as a Markdown table.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from gpu_pipeline import Lake
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract
-from gpu_pipeline.pipeline import run
+from gpu_pipeline.pipeline import StepReport, run
 from gpu_pipeline.steps.sessions import SESSIONS
 from gpu_pipeline.store import compact_if_fragmented
 
@@ -99,12 +99,18 @@ def new_lake(path: Path) -> Lake:
     return Lake.create(path, backend=Backend.choose("cpu"), key=KEY)
 
 
+def made(lake: Lake, *, anew: bool = False) -> StepReport:
+    """Makes the sessions of a lake."""
+    with lake.backend.cluster():
+        (step,) = run(lake, [SESSIONS], Config.load(), from_step="sessions" if anew else None).steps
+    return step
+
+
 def make(path: Path, *, anew: bool) -> None:
     """Makes the sessions of a lake and prints what that took."""
     lake = Lake(path, backend=Backend.choose("cpu"))
     began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
-    with lake.backend.cluster():
-        (step,) = run(lake, [SESSIONS], Config.load(), from_step="sessions" if anew else None).steps
+    step = made(lake, anew=anew)
     now = resource.getrusage(resource.RUSAGE_SELF)
     cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
     print(time.perf_counter() - began, cpu, step.facts["late"], step.facts["made"], sep="\t")
@@ -148,7 +154,6 @@ def print_costs(folder: Path, histories: Sequence[int], asked: argparse.Namespac
     for number in range(max(histories) + 1):
         clicks = day_of(number, asked.events, asked.late)
         if number in histories:
-            measured(path)
             costs: list[list[Cost]] = [[], [], []]
             for repeat in range(asked.repeats):
                 alone = folder / f"alone-{number}-{repeat}"
@@ -173,6 +178,7 @@ def print_costs(folder: Path, histories: Sequence[int], asked: argparse.Namespac
                 flush=True,
             )
         load(lake, clicks)
+        made(lake)
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ from gpu_pipeline.backend import Array
 
 __all__ = [
     "first_beyond",
-    "hash_buckets",
     "is_in_order",
     "mixed_hash",
     "order_of",
@@ -53,7 +52,7 @@ def stable_order(values: Array, xp: ModuleType) -> Array:
     Whole numbers that lie close enough for a number and its place to fit in 64 bits are sorted
     as these, which NumPy does several numbers at once, where it takes places one by one.
     """
-    if values.dtype.kind not in "iu" or not len(values):
+    if values.dtype.kind not in "iu" or values.dtype == "uint64" or not len(values):
         return xp.argsort(values, kind="stable")
     low, high = int(values.min()), int(values.max())
     bits = (len(values) - 1).bit_length()
@@ -102,18 +101,6 @@ def radix_order(codes: Array, count: int, xp: ModuleType) -> Array:
         digits = (codes >> shift).astype(xp.uint16)
         order = order[xp.argsort(digits[order], kind="stable")]
     return order
-
-
-def hash_buckets(values: Array, bits: int, xp: ModuleType) -> Array:
-    """Which of 2**bits buckets each int64 belongs to, as uint8; `bits` from 0 to 8.
-
-    The top bits of a product with 2**64 over the golden ratio (Knuth, TAOCP 6.4).
-    """
-    buckets = xp.empty(len(values), dtype=xp.uint8)
-    for first in range(0, len(values), _ROWS_IN_CACHE):
-        rows = slice(first, first + _ROWS_IN_CACHE)
-        buckets[rows] = ((values[rows] * _GOLDEN) >> (64 - 8)) & 255
-    return buckets >> (8 - bits)
 
 
 def rows_of_runs(starts: Array, lengths: Array, xp: ModuleType) -> Array:

@@ -41,9 +41,9 @@ class KeyRanges:
     @classmethod
     def of(cls, keys: Array, count: int, xp: ModuleType) -> Self:
         """`count` ranges, or fewer where keys crowd in a slot, for such keys; 256 at most."""
-        if not len(keys):
-            return cls(0, 0, 0, xp.zeros(_SLOTS, dtype=xp.uint8))
-        low, high = int(keys.min()), int(keys.max())
+        low, high = (int(keys.min()), int(keys.max())) if len(keys) else (0, 0)
+        if low == high:
+            return cls(low, high, 0, xp.zeros(_SLOTS, dtype=xp.uint8))
         shift = max(0, (high - low).bit_length() - _SLOT_BITS)
         held = xp.bincount(_slots(keys, low, shift, xp), minlength=_SLOTS)
         # A slot is where its middle row is: so the first and the last never fall together.
@@ -55,7 +55,7 @@ class KeyRanges:
     @property
     def count(self) -> int:
         """How many ranges there are."""
-        return int(self.ranges[-1]) + 1
+        return int(self.ranges[(self.high - self.low) >> self.shift]) + 1
 
     def numbers(self, keys: Array, xp: ModuleType) -> Array:
         """The range of each key, as uint8; one beyond the ends belongs to the last there."""
@@ -135,7 +135,7 @@ def _pieces(
     whole = Rows.joined(parts, xp)
     customer = whole.columns[0]
     ranges = KeyRanges.of(customer, count, xp)
-    if ranges.low == ranges.high:
+    if ranges.count == 1:
         return [parts]
     step = max(_ROWS_AT_A_DEAL, backend.rows_at_once)
     some = [whole.at(slice(first, first + step)) for first in range(0, rows, step)]

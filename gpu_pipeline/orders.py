@@ -71,13 +71,32 @@ def entry_errors(
     place, goods, quantity = place[returned], goods[returned], quantity[returned]
     some = some.iloc[returned]
     time = backend.as_bits(some["ordered_at"])
-    # At one moment a sale comes before its return; the rest makes the order of rows irrelevant.
-    ties = [backend.as_bits(some["discount"]), _places_in_order(some["order_id"], backend)]
-    order = xp.lexsort(xp.stack([*ties, -quantity, time, goods]))
+    order = _in_order(some, goods, time, backend)
     within = within_hours * _MICROSECONDS_PER_HOUR
     pairs = reversed_pairs(goods[order], time[order], quantity[order], within=within, xp=xp)
     wrong[place[order]] = pairs
     return wrong
+
+
+def _in_order(some: Frame, goods: Array, time: Array, backend: Backend) -> Array:
+    """The places that put lines in order of goods and time, whatever order they came in.
+
+    At one moment a sale comes before its return, then counts the order number, then the discount.
+    """
+    xp = backend.xp
+    order = xp.lexsort(xp.stack([time, goods]))
+    same = (goods[order][1:] == goods[order][:-1]) & (time[order][1:] == time[order][:-1])
+    is_tied = xp.zeros(len(order), dtype=bool)
+    is_tied[1:] |= same
+    is_tied[:-1] |= same
+    tied = order[is_tied]
+    if len(tied):
+        lines = some.iloc[tied]
+        quantity, discount = (backend.as_bits(lines[name]) for name in ("quantity", "discount"))
+        number = _places_in_order(lines["order_id"], backend)
+        keys = [discount, number, -quantity, time[tied], goods[tied]]
+        order[is_tied] = tied[xp.lexsort(xp.stack(keys))]
+    return order
 
 
 def business_day(times: Series, time_zone: str) -> Series:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from gpu_pipeline.kernels import (
     first_beyond,
-    hash_buckets,
     is_in_order,
     mixed_hash,
     order_of,
@@ -21,6 +20,7 @@ from gpu_pipeline.kernels import (
     rows_of_runs,
     run_starts,
     segment_sums,
+    stable_order,
     text_hash,
 )
 
@@ -217,14 +217,18 @@ def test_codes_of_any_width_are_ordered_stably(values: list[int], count: int) ->
     assert radix_order(codes, count, np).tolist() == wanted
 
 
-def test_equal_numbers_share_a_bucket_and_different_ones_spread() -> None:
-    numbers = np.arange(-40_000, 40_000)
-    for bits in (0, 1, 4, 8):
-        made = hash_buckets(numbers, bits, np)
-        counts = np.bincount(made, minlength=1 << bits)
-        assert len(counts) == 1 << bits
-        assert counts.min() > 0.8 * len(numbers) / (1 << bits)
-        assert_frames_equal(hash_buckets(numbers[::-1], bits, np)[::-1], made)
+@settings(deadline=None)
+@given(
+    st.lists(INT64, max_size=30) | st.lists(FEW, max_size=30),
+    st.sampled_from(["int64", "int8", "uint8", "uint32", "uint64", "float64", "bool"]),
+)
+@example([-(2**63), 2**63 - 1, -(2**63)], "int64")
+@example([2**63 - 2, 2**63 - 1, 2**63 - 2], "int64")
+@example([-1, -2, -1], "uint64")
+def test_values_of_any_type_and_width_are_ordered_stably(values: list[int], kind: str) -> None:
+    numbers = array(values).astype(kind)
+    wanted = sorted(range(len(values)), key=lambda row: numbers[row])
+    assert stable_order(numbers, np).tolist() == wanted
 
 
 @settings(deadline=None)

@@ -319,7 +319,7 @@ def test_a_customer_who_pays_in_two_currencies_is_refused(
         run(lake, STEPS, config)
     # What speaks of units, not of money, is made all the same.
     made = {table for table, version in versions(lake).items() if version is not None}
-    assert made == {"demand_daily", "demand_forecast", "product_quality"}
+    assert made == {"demand_daily", "demand_forecast", "product_quality", "related_products"}
 
 
 def test_customers_who_pay_in_different_currencies_are_not_put_together(

@@ -76,7 +76,7 @@ def _sessions(typed: Typed, rule: SessionRule, room: Room) -> Generator[tuple[in
     """(how many events, their sessions) of customers in their order, some at a time."""
     source, threads = event_file(typed.path, typed.columns), os.cpu_count() or 1
     count = max(1, source.rows() // typed.backend.rows_at_once)
-    ranges = CustomerRanges.of(typed.customers(source.sample().drop_null()), count)
+    ranges = CustomerRanges.of(typed.sample(source.sample()), count)
 
     def dealt(part: Part) -> list[Dealt]:
         rows = typed.read(part)

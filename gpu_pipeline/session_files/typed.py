@@ -83,6 +83,11 @@ class Typed:
             customer_codes(self._series(column), self.columns.customer, self.backend)
         return _dictionary(column)
 
+    def sample(self, column: pa.ChunkedArray) -> pa.Array:
+        """As `customers`, those that are there; none where they are nothing that `read` takes."""
+        is_sound = pa.types.is_integer(column.type) or _is_text(column.type)
+        return self.customers(column.drop_null()) if is_sound else pa.array([], pa.int64())
+
     def frame(self, batches: Sequence[pa.RecordBatch]) -> Frame:
         """Rows that were read as a frame, with texts as categories."""
         table = pa.Table.from_batches(batches).unify_dictionaries()

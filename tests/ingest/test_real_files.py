@@ -76,6 +76,13 @@ def test_three_hours_of_rees46_have_the_events_that_the_file_has(lake: Lake) -> 
         f"SELECT count(*) FROM (SELECT DISTINCT * FROM raw) WHERE product_id={product[0]}", path
     )
     assert (made["product_id"] == str(product[0])).sum() == seen
+    cents = total(
+        """SELECT sum(round(price * 100))::BIGINT FROM (SELECT DISTINCT * FROM raw)
+        WHERE event_type = 'purchase'""",
+        path,
+    )
+    assert made["price"][made["event_type"] == "purchase"].sum() == cents
+    assert set(made["currency"]) == {"USD"}
 
 
 def test_unix_times_of_retailrocket_are_moments_in_utc(lake: Lake) -> None:

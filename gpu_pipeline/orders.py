@@ -18,12 +18,9 @@ LINE_COLUMNS = (
     "currency",
     "line_type",
 )
-_GOODS = (
-    *("order_id", "customer_key", "key_kind", "ordered_at", "product_id"),
-    *("quantity", "unit_price", "discount", "currency"),
-)
+_GOODS = ("customer_key", "key_kind", "product_id", "quantity", "unit_price", "currency")
 _MICROSECONDS_PER_HOUR = 3_600_000_000
-_SLOTS_OF_A_RETURN = 8
+_SLOTS_OF_A_RETURN = 32
 _SPREAD = -7046029254386353131  # 2**64 over the golden ratio, odd, as a signed integer
 
 
@@ -69,17 +66,16 @@ def entry_errors(
     codes = backend.frames.Series(goods)
     returned = xp.flatnonzero(xp.asarray(codes.isin(codes[quantity < 0].unique()).values))
     place, goods, quantity = place[returned], goods[returned], quantity[returned]
-    some = some.iloc[returned]
-    time = backend.as_bits(some["ordered_at"])
-    order = _in_order(some, goods, time, backend)
+    time = backend.as_bits(lines["ordered_at"])[place]
+    order = _in_order(lines, place, goods, time, backend)
     within = within_hours * _MICROSECONDS_PER_HOUR
     pairs = reversed_pairs(goods[order], time[order], quantity[order], within=within, xp=xp)
     wrong[place[order]] = pairs
     return wrong
 
 
-def _in_order(some: Frame, goods: Array, time: Array, backend: Backend) -> Array:
-    """The places that put lines in order of goods and time, whatever order they came in.
+def _in_order(lines: Frame, place: Array, goods: Array, time: Array, backend: Backend) -> Array:
+    """What puts lines at these places in order of goods and time, whatever order they came in.
 
     At one moment a sale comes before its return, then counts the order number, then the discount.
     """
@@ -91,9 +87,9 @@ def _in_order(some: Frame, goods: Array, time: Array, backend: Backend) -> Array
     is_tied[:-1] |= same
     tied = order[is_tied]
     if len(tied):
-        lines = some.iloc[tied]
-        quantity, discount = (backend.as_bits(lines[name]) for name in ("quantity", "discount"))
-        number = _places_in_order(lines["order_id"], backend)
+        some = lines[["order_id", "quantity", "discount"]].iloc[place[tied]]
+        quantity, discount = (backend.as_bits(some[name]) for name in ("quantity", "discount"))
+        number = _places_in_order(some["order_id"], backend)
         keys = [discount, number, -quantity, time[tied], goods[tied]]
         order[is_tied] = tied[xp.lexsort(xp.stack(keys))]
     return order

@@ -24,16 +24,22 @@ from gpu_pipeline.store import Lake
 
 KEY = "5ca1ab1e" * 8
 SOURCES = ("orders", "clickstream", "products", "reviews", "feedback", "social", "support")
+# In the order in which they run: each after those that make what it reads.
 NAMES = [
     "quality",
     "sessions",
-    "features",
-    "segments",
+    "funnel",
     "demand",
     "forecast",
     "sentiment",
+    "features",
+    "segments",
+    "support",
+    "products",
+    "related",
     "publish",
 ]
+OF_TEXTS = ["sentiment", "features", "segments", "support", "products", "publish"]
 
 
 @pytest.fixture(scope="module")
@@ -157,13 +163,13 @@ def test_new_orders_repeat_what_depends_on_them_and_no_more(
     lake = copied(finished, tmp_path / "lake")
     # Within the days that were known, so that the moment stays.
     land(lake, {"orders": [order(900, 40, "c9", "lamp")]}, folder=tmp_path / "earlier")
-    made = ["quality", "features", "segments", "demand", "forecast", "publish"]
-    assert done(run(lake, STEPS, config)) == made
+    made = ["quality", "demand", "forecast", "features", "segments", "products", "related"]
+    assert done(run(lake, STEPS, config)) == [*made, "publish"]
     # And after them: every result that speaks of the moment is made again.
     land(lake, {"orders": [order(901, DAYS + 9, "c9", "lamp")]}, folder=tmp_path / "later")
     report = run(lake, STEPS, config)
     assert report.as_of == START + timedelta(days=DAYS + 9)
-    assert done(report) == made
+    assert set(done(report)) == {*made, "support", "publish"}
     assert lake.version("text_sentiment") == finished.version("text_sentiment")
 
 
@@ -172,13 +178,12 @@ def test_new_texts_are_scored_and_published_and_nothing_else_is_done(
 ) -> None:
     lake = copied(finished, tmp_path / "lake")
     land(lake, {"reviews": [text("reviews", 9, 33, "c1", "rug", "bad")]}, folder=tmp_path / "new")
-    assert done(run(lake, STEPS, config)) == ["quality", "sentiment", "publish"]
+    assert done(run(lake, STEPS, config)) == ["quality", *OF_TEXTS]
     # Later clicks move the moment, and with it what was known and what is forecast.
     click = {"event_id": "x", "occurred_at": LAST.isoformat(), "event_type": "view"}
     landing = {"clickstream": [{**click, "customer_id": "c1"}]}
     land(lake, landing, folder=tmp_path / "clicks")
-    dated = ["quality", "sessions", "features", "segments", "forecast", "publish"]
-    assert done(run(lake, STEPS, config)) == dated
+    assert set(done(run(lake, STEPS, config))) == set(NAMES) - {"demand", "sentiment"}
 
 
 @pytest.mark.parametrize(
@@ -187,7 +192,7 @@ def test_new_texts_are_scored_and_published_and_nothing_else_is_done(
         ({"horizon": 3}, ["forecast", "publish"]),
         ({"segments": 4}, ["segments", "publish"]),
         ({"seed": 1}, ["segments", "publish"]),
-        ({"text_model": 1}, ["sentiment", "publish"]),
+        ({"text_model": 1}, OF_TEXTS),
         ({"workers": 2, "port": 1}, []),
     ],
 )
@@ -215,7 +220,7 @@ def test_from_a_step_on_everything_is_repeated(
 ) -> None:
     lake = copied(finished, tmp_path / "lake")
     report = run(lake, STEPS, config, from_step="forecast")
-    assert done(report) == ["forecast", "sentiment", "publish"]
+    assert done(report) == NAMES[NAMES.index("forecast") :]
     assert_same_answers(lake, finished)
     with pytest.raises(PipelineError, match=r"No step 'segment': there are quality, sessions, .*"):
         run(lake, STEPS, config, from_step="segment")
@@ -235,7 +240,7 @@ def test_a_dry_run_foretells_and_writes_nothing(
     before = tree(lake.path)
     foretold = run(lake, STEPS, config, dry_run=True)
     assert tree(lake.path) == before
-    assert statuses(foretold)["features"] == "up to date"
+    assert statuses(foretold)["demand"] == "up to date"
     wanted = {
         name: "done" if said == "would run" else said for name, said in statuses(foretold).items()
     }
@@ -324,6 +329,7 @@ def test_a_run_leaves_a_record_of_what_it_read_and_decided(
         statuses(report).items()
     )
     forecast = kept["steps"][NAMES.index("forecast")]
+    assert forecast["status"] == "done"
     assert forecast["seconds"] > 0
     assert forecast["facts"]["products"] == 3
     assert {path.suffix for path in (lake.path / "runs").iterdir()} == {".json"}
@@ -361,7 +367,7 @@ def test_a_step_that_fails_leaves_the_others_to_go_on_and_the_run_can_be_repeate
     stocked: Lake, finished: Lake, config: Config, tmp_path: Path
 ) -> None:
     lake = copied(stocked, tmp_path / "lake")
-    message = r"Of 8 steps these failed, the others are done. demand: no such shop$"
+    message = r"Of 12 steps these failed, the others are done. demand: no such shop$"
     with pytest.raises(PipelineError, match=message):
         run(lake, failing("demand", PipelineError("no such shop")), config)
     record = _last_record(lake)
@@ -402,9 +408,9 @@ def test_a_bug_ends_the_run_and_its_text_is_not_kept(
     with pytest.raises(RuntimeError, match="customer 4711 is odd"):
         run(lake, failing("forecast", RuntimeError("customer 4711 is odd")), config)
     record = _last_record(lake)
-    assert _said(record) == {**dict.fromkeys(NAMES[:5], "done"), "forecast": "failed"}
+    assert _said(record) == {**dict.fromkeys(NAMES[:4], "done"), "forecast": "failed"}
     assert record["steps"][-1]["facts"] == {"error": "RuntimeError"}
-    assert done(run(lake, STEPS, config)) == ["forecast", "sentiment", "publish"]
+    assert done(run(lake, STEPS, config)) == NAMES[NAMES.index("forecast") :]
     assert_same_answers(lake, finished)
 
 
@@ -440,7 +446,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
         assert list((lake.path / "writing").iterdir()) == []
         kept.add(len(complete))
     # From nothing to all but the publishing.
-    assert {0, 5} < kept
+    assert {0, 7} < kept
 
 
 def _moments(calls: int, count: int) -> list[int]:

@@ -59,7 +59,7 @@ def small(*, part: int = 3, held: int = 1, at_once: int = 4) -> Iterator[None]:
     """Parts, shelves and ranges of few rows, so that few rows make many of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(event_file, "_PART_ROWS", part)
-        patch.setattr(sessionizing, "_ROWS_AT_A_DEAL", part)
+        patch.setattr(event_file, "_TABLE_ROWS", part)
         patch.setattr(sessionizing, "_ROWS_AT_A_WRITE", part)
         patch.setattr(sorting, "_UNAVOIDABLE_BYTES", 1)
         patch.setattr(sorting, "_LEAST_HELD_BYTES", held)
@@ -299,7 +299,7 @@ import os, signal, sys
 from pathlib import Path
 from gpu_pipeline import session_files
 from gpu_pipeline.session_files import event_file, sessionizing, sorting
-event_file._PART_ROWS = sessionizing._ROWS_AT_A_DEAL = sessionizing._ROWS_AT_A_WRITE = 200
+event_file._PART_ROWS = sessionizing._ROWS_AT_A_WRITE = 200
 sorting._UNAVOIDABLE_BYTES = sorting._LEAST_HELD_BYTES = 1
 source, output, name = sys.argv[1:]
 def audit(event, _):

@@ -41,7 +41,13 @@ from gpu_pipeline.synthetic import FILES, generate
 CPU = Backend.choose("cpu")
 ORACLE = (Path(__file__).parent / "oracle" / "sessions.sql").read_text()
 START = np.datetime64("2026-03-01T09:00", "us")
-COLUMNS = Columns(event="event_type", product="product_id", entry=("channel", "device"))
+COLUMNS = Columns(
+    event="event_type",
+    product="product_id",
+    entry=("channel", "device"),
+    price="price",
+    currency="currency",
+)
 TIGHT = SessionRule(
     gap=timedelta(minutes=3),
     longest=timedelta(minutes=7),
@@ -62,8 +68,11 @@ def frame_of(rows: list[Row]) -> pd.DataFrame:
             "occurred_at": START + np.array(columns[1], "int64").astype("m8[m]"),
             **{
                 name: pd.Series(values, dtype="str")
-                for name, values in zip(COLUMNS.names[2:], columns[2:], strict=True)
+                for name, values in zip(COLUMNS.names[2:6], columns[2:], strict=True)
             },
+            # In a currency that is told at odd minutes alone.
+            "price": np.array(columns[1], "int64") * 100,
+            "currency": pd.Series(["EUR" if m % 2 else None for m in columns[1]], dtype="str"),
         }
     )
 

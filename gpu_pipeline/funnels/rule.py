@@ -67,8 +67,10 @@ class Funnel:
     Of the ways that go equally far, a journey takes the earliest event at every step. Per customer
     (and values of `same`) and entry period there is **one journey**: of the entries in it the one
     that goes farthest, of these the first. It belongs to the day of its entry, whenever its later
-    steps came. It is **censored** at the moment `as_of` when one of the period's entries could
-    yet go on to the last step: its time has not passed, and nothing has broken it.
+    steps came; who looks on Monday and on Tuesday and buys on Wednesday makes two journeys, and
+    over all of time (`per=None`) one. It is **censored** at the moment `as_of` when one of the
+    period's entries could yet go on to the last step: its time has not passed, and nothing has
+    broken it.
 
     These are the usual terms of the field: ordered, strict and unordered steps, conversion
     windows, exclusions, a property held constant, conversions counted on the day of entry

@@ -120,7 +120,7 @@ def _moments_in_order(
 
 
 def _ranks(flags: Array, steps: int, xp: ModuleType) -> Array:
-    """The order of events of one moment: by the first step taken, then excluded, then others.
+    """The order of events of one moment: by the first step taken, those of none last.
 
     Of those with the same first step, by what else they are.
     """
@@ -128,7 +128,6 @@ def _ranks(flags: Array, steps: int, xp: ModuleType) -> Array:
     taken = flags & ((1 << steps) - 1)
     # The lowest bit alone grows with the step.
     first = xp.where(taken > 0, taken & -taken, 1 << steps)
-    first = xp.where(flags > 0, first, 1 << (steps + 1))
     ranks: Array = (first << _MOST_FLAGS) | flags
     return ranks
 

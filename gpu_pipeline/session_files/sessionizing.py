@@ -21,8 +21,6 @@ from gpu_pipeline.sessions import Columns, SessionRule, check_currencies, sessio
 
 __all__ = ["sessionize_file"]
 
-# Numbers of so many rows stay in a processor's cache.
-_ROWS_AT_A_DEAL = 1 << 18
 _ROWS_AT_A_WRITE = 1 << 18
 _VARIED = ("started_at", "ended_at", "session_id")
 
@@ -79,12 +77,7 @@ def _sessions(typed: Typed, rule: SessionRule, room: Room) -> Generator[tuple[in
     ranges = CustomerRanges.of(typed.sample(source.sample()), count)
 
     def dealt(part: Part) -> list[Dealt]:
-        rows = typed.read(part)
-        # Of texts each is looked at once, however many rows it has.
-        is_text = pa.types.is_dictionary(rows.schema.field(0).type)
-        step = max(len(rows), 1) if is_text else _ROWS_AT_A_DEAL
-        firsts = range(0, len(rows) or 1, step)
-        return [deal(rows.slice(first, step), ranges) for first in firsts]
+        return [deal(rows, ranges) for rows in typed.read(part)]
 
     def described(batches: Sequence[pa.RecordBatch]) -> tuple[int, pa.Table]:
         frame = typed.frame(batches)

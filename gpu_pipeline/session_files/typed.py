@@ -52,24 +52,21 @@ class Typed:
         names = (columns.event, columns.product, columns.currency, *columns.entry)
         self.vocabularies = {name: Vocabulary() for name in names if name is not None}
 
-    def read(self, part: Part) -> pa.RecordBatch:
+    def read(self, part: Part) -> Iterator[pa.RecordBatch]:
         """The rows of a part: the customer, the time in UTC, then what else is asked for.
 
         Raises:
             PipelineError: as `sessionize`.
         """
-        table = part.read()
-        customer, time = self.columns.customer, self.columns.time
-        try:
-            made = {customer: self.customers(table[customer]), time: self._times(table[time])}
-        except PipelineError as error:
-            last = part.first + len(table) - 1
-            message = f"{self.path}, records {part.first:,} to {last:,}: {error}"
-            raise PipelineError(message) from error
-        for name in self.columns.names:
-            if name not in made:
-                made[name] = self._other(name, table[name])
-        return pa.RecordBatch.from_pydict(made)
+        first = part.first
+        for table in part.read():
+            try:
+                yield self._typed(table)
+            except PipelineError as error:
+                last = first + len(table) - 1
+                message = f"{self.path}, records {first:,} to {last:,}: {error}"
+                raise PipelineError(message) from error
+            first += len(table)
 
     def customers(self, column: pa.ChunkedArray) -> pa.Array:
         """Customers as whole numbers, or as a dictionary of texts.
@@ -116,6 +113,14 @@ class Typed:
         if rows and name is not None:
             met = pa.table({name: [*self.vocabularies[name].texts.to_pylist(), None]})
             check_event_types(self.backend.from_arrow(met), self.columns)
+
+    def _typed(self, table: pa.Table) -> pa.RecordBatch:
+        customer, time = self.columns.customer, self.columns.time
+        made = {customer: self.customers(table[customer]), time: self._times(table[time])}
+        for name in self.columns.names:
+            if name not in made:
+                made[name] = self._other(name, table[name])
+        return pa.RecordBatch.from_pydict(made)
 
     def _times(self, column: pa.ChunkedArray) -> pa.Array:
         if column.type == pa.timestamp("us") and not column.null_count:

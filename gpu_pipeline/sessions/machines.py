@@ -1,8 +1,8 @@
 """Sessions that no person made, each with the reason.
 
 A machine shows itself within a session: by pauses that repeat, by a pace no hand keeps, by pages
-without end and no cart, or by running on until a cap cuts it. So the verdict is final once the
-session is closed, whatever comes after it.
+without end and no cart, or by running on for hours or until a cap cuts it. So the verdict is final
+once the session is closed, whatever comes after it.
 """
 
 from types import ModuleType
@@ -17,10 +17,12 @@ __all__ = ["REASONS", "Counts", "machine_reasons"]
 # By code, from 1 on; where several hold the first is given.
 REASONS = ("fixed_pauses", "too_fast", "pages_without_cart", "runaway")
 _FAST_EVENTS = 60
-# Two pauses are the same when they differ by less than a twentieth.
-_PART = 20
+# Two pauses are the same when they differ by at most a quarter; of people's, 15 to 20 % do.
+_PART = 4
 # Who sleeps leaves a pause of a twelfth of a day; a longer gap wouldn't see it.
 _PAUSES_OF_A_DAY = 12
+# Who looks on for a quarter of a day, hardly looks away and wants nothing, is no one.
+_PART_OF_A_DAY = 4
 
 
 class Counts(NamedTuple):
@@ -50,7 +52,8 @@ def machine_reasons(
         & (counts.microseconds > 0)
         & (counts.microseconds < counts.events * int(rule.fastest_seconds * 1e6)),
         long & (counts.views > rule.most_views_without_cart),
-        counts.is_cut & (sees_sleep | (2 * counts.events > rule.most_events)),
+        (counts.is_cut & (sees_sleep | (2 * counts.events > rule.most_events)))
+        | (long & sees_sleep & (_PART_OF_A_DAY * counts.microseconds > rule.longest_microseconds)),
     )
     reasons = xp.zeros(len(starts), dtype=xp.int64)
     for code in range(len(verdicts), 0, -1):

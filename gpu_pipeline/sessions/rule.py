@@ -1,22 +1,13 @@
 """When a session ends, and when it is no person's: one small value that travels with the data."""
 
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
+from gpu_pipeline.durations import MICROSECOND, length_of
 from gpu_pipeline.errors import PipelineError
 
 __all__ = ["SessionRule"]
-
-_UNITS = {
-    **dict.fromkeys(("s", "sec", "second", "seconds"), timedelta(seconds=1)),
-    **dict.fromkeys(("m", "min", "minute", "minutes"), timedelta(minutes=1)),
-    **dict.fromkeys(("h", "hour", "hours"), timedelta(hours=1)),
-    **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
-}
-_GAP = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +34,7 @@ class SessionRule:
     fastest_seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        if not _MICROSECOND <= self.gap <= self.longest:
+        if not MICROSECOND <= self.gap <= self.longest:
             message = (
                 f"A gap of {self.gap} can't end sessions: take one from a microsecond to the "
                 f"longest session, {self.longest}."
@@ -62,24 +53,15 @@ class SessionRule:
         Raises:
             PipelineError: the text is no length of time, or that of nothing.
         """
-        length = gap if isinstance(gap, timedelta) else _length(gap)
+        length = length_of(gap, "gap between sessions")
         return cls(gap=length, longest=max(cls.longest, length))
 
     @property
     def gap_microseconds(self) -> int:
         """The gap as an exact number."""
-        return self.gap // _MICROSECOND
+        return self.gap // MICROSECOND
 
     @property
     def longest_microseconds(self) -> int:
         """The cap on length as an exact number."""
-        return self.longest // _MICROSECOND
-
-
-def _length(text: str) -> timedelta:
-    match = _GAP.fullmatch(text)
-    unit = _UNITS.get(match[2].lower()) if match else None
-    if match is None or unit is None:
-        message = f"{text!r} is no gap between sessions: a number and s, min, h or d, like 30min."
-        raise PipelineError(message)
-    return float(match[1]) * unit
+        return self.longest // MICROSECOND

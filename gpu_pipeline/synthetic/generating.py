@@ -99,7 +99,7 @@ def generate(
     - sentiment_shifts: product_id, since, until, level_before, level, aspect
     - promotions: product_id, starts_at, ends_at, percent_off, uplift (a factor on demand)
     - stockouts: product_id, location, since, until, lost_units
-    - bots: visitor_id, kind, events, interval_seconds, since
+    - bots: visitor_id, kind, events, interval_seconds (of pauses that differ the middle), since
     - frauds: order_id, customer_id, kind
     - texts: source, id, sentiment, planted (the identifier of a person in it)
     - identifiers: file, record, column, kind, value

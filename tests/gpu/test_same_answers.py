@@ -19,8 +19,9 @@ from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.cohorts import retention
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.exchange import ExchangeRates, in_reporting_currency
-from gpu_pipeline.features import customer_features
+from gpu_pipeline.features import customer_features, rfm_scores
 from gpu_pipeline.forecasting.demand import daily_demand, forecast_demand
+from gpu_pipeline.funnels import Funnel, FunnelStep, daily_funnel, funnel, journeys
 from gpu_pipeline.ingest.reading import Block
 from gpu_pipeline.ingest.rows import TypedRows, typed_rows
 from gpu_pipeline.orders import business_day, settled
@@ -149,6 +150,34 @@ def _features(frame: Frame, backend: Backend) -> Frame:
     return customer_features(frame, AS_OF, backend)
 
 
+def _every_feature(frame: Frame, backend: Backend) -> Frame:
+    """Those of all sources; whoever orders also comes, writes and complains at that moment."""
+    at, some = frame["ordered_at"], frame["quantity"] > 1
+    catalogue = pd.DataFrame({"product_id": ["p0", "p1", "p2"], "category": ["b", "a", "b"]})
+    return customer_features(
+        frame,
+        AS_OF,
+        backend,
+        products=backend.from_pandas(catalogue.astype("str")),
+        sessions=frame.assign(
+            started_at=at,
+            ended_at=at,
+            views=frame["quantity"],
+            carts=frame["unit_price"] // 200,
+            purchases=frame["unit_price"] // 300,
+            excluded_for=frame["currency"].where(some, None),
+        ),
+        texts=frame.assign(created_at=at, negative=0.25, positive=frame["unit_price"] / 700),
+        messages=frame.assign(
+            case_id=frame["product_id"], opened_at=at, sent_at=at, resolved_at=at.where(some, None)
+        ),
+    )
+
+
+def _scores(frame: Frame, backend: Backend) -> Frame:
+    return rfm_scores(_features(frame, backend), cuts={"orders": (40, 50), "revenue": 4})
+
+
 def _assigned(frame: Frame, backend: Backend) -> Frame:
     # Fitted once, on the host: what is compared is the assignment.
     model = SegmentModel(n_segments=3, backend=CPU).fit(_features(_order_lines(), CPU))
@@ -238,6 +267,57 @@ def _keys(frame: Frame, backend: Backend) -> Array:
     return key_hashes(_accepted(frame, backend), contract("clickstream"), backend)
 
 
+def _clicks() -> pd.DataFrame:
+    """Clicks of a week, many of one moment, some without a product or a channel."""
+    rng = np.random.default_rng(2)
+    choices = {
+        "event_type": ["view", "view", "cart", "remove", "purchase", "search"],
+        "product_id": ["p1", "p2", None],
+        "channel": ["ads", "email", None],
+    }
+    drawn = {
+        name: pd.Series(rng.choice(np.array(values, object), 2_000), dtype="str")
+        for name, values in choices.items()
+    }
+    minutes = rng.integers(0, 7 * 24 * 60, 2_000)
+    times = np.datetime64("2026-10-20", "us") + (minutes // 30 * 30).astype("m8[m]")
+    return pd.DataFrame(
+        {"customer_key": rng.integers(-40, 40, 2_000), "occurred_at": times, **drawn}
+    )
+
+
+def _funnel(frame: Frame, backend: Backend) -> Frame:
+    steps = ["view", "cart", FunnelStep("purchase", within="9h", exclude=("search",))]
+    asked = {"exclude": ["remove"], "same": ["product_id"], "time_zone": "Europe/Berlin"}
+    return funnel(frame, steps, within="1d", by=["channel"], **asked)
+
+
+def _journeys(frame: Frame, backend: Backend) -> Frame:
+    rule = Funnel.of(["view", "cart", "purchase"], mode="any", within="1d")
+    return journeys(frame, rule, by=["channel"], per="week")
+
+
+def _strict_journeys(frame: Frame, backend: Backend) -> Frame:
+    return journeys(frame, Funnel.of(["view", "cart"], mode="strict", within="5h"))
+
+
+def _visits() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    counts = {n: rng.integers(0, 3, 300) for n in ("views", "carts", "checkouts", "purchases")}
+    visits = pd.DataFrame({"started_at": _clicks()["occurred_at"].head(300), **counts})
+    paid = pd.Series(["EUR", None, "EUR", "USD"] * 75, dtype="str")
+    return visits.assign(
+        bounced=visits["views"] == 1,
+        revenue=rng.integers(0, 10**9, 300),
+        currency=paid,
+        channel=_clicks()["channel"].head(300),
+    )
+
+
+def _daily_funnel(frame: Frame, backend: Backend) -> Frame:
+    return daily_funnel(frame, time_zone="Europe/Berlin")
+
+
 def _with_digits(frame: Frame, backend: Backend) -> Series:
     return backend.contains(frame["text"], "[a-x]")
 
@@ -296,6 +376,12 @@ CASES = {
     "texts with a pattern": Case(_with_digits, _texts),
     "assigned segments": Case(_assigned, _order_lines, rtol=1e-6),
     "customer features": Case(_features, _order_lines),
+    "customer features of every source": Case(_every_feature, _order_lines),
+    "scores of customers": Case(_scores, _order_lines),
+    "counts of journeys": Case(_funnel, _clicks),
+    "journeys": Case(_journeys, _clicks),
+    "strict journeys": Case(_strict_journeys, _clicks),
+    "days of sessions": Case(_daily_funnel, _visits),
     "daily demand": Case(_demand, _order_lines),
     "demand forecast": Case(_forecast, _order_lines, rtol=1e-6),
     "settled lines": Case(settled, _order_lines),

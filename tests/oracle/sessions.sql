@@ -1,5 +1,5 @@
 -- Sessions of the table events (customer_key, occurred_at, event_type, product_id, channel,
--- device) in plain SQL. Parameters: gap and longest in microseconds, most_events.
+-- device, price, currency: one for all purchases) in plain SQL. Parameters: gap and longest in microseconds, most_events.
 WITH RECURSIVE moments AS (
     SELECT customer_key, occurred_at, count(*) AS events
     FROM events
@@ -55,6 +55,8 @@ SELECT
     count(*) FILTER (event_type = 'cart') AS carts,
     count(*) FILTER (event_type = 'checkout') AS checkouts,
     count(*) FILTER (event_type = 'purchase') AS purchases,
+    coalesce(sum(price) FILTER (event_type = 'purchase'), 0) AS revenue,
+    max(currency) FILTER (event_type = 'purchase') AS currency,
     count(*) = 1 AS bounced,
     count(DISTINCT product_id) AS products,
     min(channel) FILTER (occurred_at = started_at) AS channel,

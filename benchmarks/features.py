@@ -179,7 +179,7 @@ def _of_files(paths: list[Path], question: str) -> tuple[Sums, str]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pd.concat(pool.map(made, paths), ignore_index=True)
     if question == "rfm":
-        found = found.merge(rfm_scores(found)[["customer_key", "rfm"]], on="customer_key")
+        found = found.assign(rfm=rfm_scores(found)["rfm"])
     renamed = found.rename(columns=_COLUMNS)
     return _sums(renamed.assign(orders_by_rfm=_by_rfm(renamed)), question), ""
 
@@ -211,7 +211,10 @@ def _pandas(folder: Path, question: str) -> tuple[Sums, str]:
     lines = pd.read_parquet(folder / "lines.parquet")
     lines = lines[(lines["key_kind"] == "customer") & (lines["ordered_at"] <= AS_OF)]
     goods = ["customer_key", "product_id", "unit_price", "currency"]
-    ordered = lines.sort_values([*goods, "ordered_at", "quantity"], ascending=[True] * 5 + [False])
+    ordered = lines.sort_values(
+        [*goods, "ordered_at", "quantity", "order_id", "discount"],
+        ascending=[True] * 5 + [False, True, True],
+    )
     group = ordered.groupby(goods, sort=False)
     after, time_after = group["quantity"].shift(-1), group["ordered_at"].shift(-1)
     soon = time_after - ordered["ordered_at"] <= pd.Timedelta(hours=24)

@@ -14,7 +14,7 @@ from typing import Any, Self
 from gpu_pipeline.backend import Array, Backend
 from gpu_pipeline.kernels import is_in_order, stable_order
 
-__all__ = ["MOST_RANGES", "KeyRanges", "Rows", "in_order", "in_pieces", "pieces"]
+__all__ = ["MOST_RANGES", "KeyRanges", "Rows", "in_order", "in_pieces"]
 
 MOST_RANGES = 256
 _SLOT_BITS = 16
@@ -106,14 +106,6 @@ def in_pieces(
     if is_in_order(columns[:2], xp):
         return [[whole.at(piece)] for piece in _slices(columns[0], backend)]
     return _pieces([whole], backend, each)
-
-
-def pieces(customer: Array, time: Array, backend: Backend) -> list[slice | Array]:
-    """The places of `in_pieces`: slices where all rows lie in order, else arrays."""
-    if is_in_order([customer, time], backend.xp):
-        return list(_slices(customer, backend))
-    found = in_pieces((customer, time), backend)
-    return [Rows.joined(parts, backend.xp).places for parts in found]
 
 
 def _slices(customer: Array, backend: Backend) -> list[slice]:

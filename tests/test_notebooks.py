@@ -47,11 +47,21 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 @pytest.fixture(scope="module")
 def executed(shop: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """The tour's code cells with what they put out, run on that lake from their own folder."""
-    notebook = read(FOLDER / "01_tour.ipynb")
+    """The tour's code cells with what they put out."""
+    return run_cells("01_tour.ipynb", shop, tmp_path_factory.mktemp("jupyter"))
+
+
+@pytest.fixture(scope="module")
+def visits(shop: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The same of the notebook on visits."""
+    return run_cells("05_visits.ipynb", shop, tmp_path_factory.mktemp("jupyter"))
+
+
+def run_cells(name: str, lake: Lake, own: Path) -> list[Any]:
+    """The notebook's code cells, run on the lake from their own folder."""
+    notebook = read(FOLDER / name)
     (parameters,) = [c for c in code(notebook) if "parameters" in c.metadata.get("tags", [])]
-    parameters.source = f"lake_path = {str(shop.path)!r}"
-    own = tmp_path_factory.mktemp("jupyter")
+    parameters.source = f"lake_path = {str(lake.path)!r}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_RUNTIME_DIR", str(own))
         patch.setenv("IPYTHONDIR", str(own / "ipython"))
@@ -81,9 +91,19 @@ def test_the_tour_runs_and_shows_two_pictures_and_its_tables(
     assert [source.split(" = ")[0] for source in quiet] == ["lake_path"]
 
 
-def test_the_tour_warns_of_nothing(executed: list[Any]) -> None:
-    written = [output for cell in executed for output in cell.outputs if "name" in output]
-    assert written == []
+def test_the_visits_show_three_pictures_and_their_tables(visits: list[Any]) -> None:
+    figures = outputs(visits, FIGURE)
+    assert [figure["data"][0]["type"] for figure in figures] == ["bar", "scatter", "heatmap"]
+    tables = "".join(outputs(visits, TABLE))
+    for shown in ("session", "a person", "1d", "share_of_entries", "after_own_views", "co_view"):
+        assert shown in tables
+    quiet = [cell.source for cell in visits if not cell.outputs]
+    assert [source.split(" = ")[0] for source in quiet] == ["lake_path"]
+
+
+def test_notebooks_warn_of_nothing(executed: list[Any], visits: list[Any]) -> None:
+    cells = [*executed, *visits]
+    assert [output for cell in cells for output in cell.outputs if "name" in output] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)

@@ -31,7 +31,7 @@ KINDS = np.array(
 def customers(
     *, days: Any, tenure: Any = None, orders: Any = None, revenue: Any = None
 ) -> pd.DataFrame:
-    """Rows of contract `customer_features`."""
+    """Rows of contract `customer_features`, with what segments are made of."""
     days = np.asarray(days, dtype="float64")
     orders = np.ones(len(days)) if orders is None else np.asarray(orders)
     revenue = np.full(len(days), 1000) if revenue is None else np.asarray(revenue)
@@ -53,7 +53,7 @@ def customers(
             "currency": "EUR",
         }
     )
-    return CPU.cast(frame, contract("customer_features"))
+    return CPU.cast(frame, contract("customer_features"), list(frame.columns))
 
 
 def planted(

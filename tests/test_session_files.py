@@ -343,12 +343,12 @@ print(int(peak.split()[1]) * 1024)
 
 
 def test_events_over_the_memory_are_not_held(tmp_path: Path) -> None:
-    """Of 80 MB of events, those over 16 MB; what else a process takes is the same."""
+    """Of 160 MB of events, those over 16 MB; what else a process takes is the same."""
     rng = np.random.default_rng(5)
     with pq.ParquetWriter(
         tmp_path / "events.parquet", pa.schema({"who": pa.int64(), "at": pa.timestamp("us")})
     ) as file:
-        for part in range(10):
+        for part in range(20):
             at = START + np.arange(part * 2**19, (part + 1) * 2**19).astype("m8[s]")
             who = np.repeat(rng.integers(0, 2**62, 2**11), 2**8)
             file.write_table(pa.table([who, at], schema=file.schema))
@@ -358,7 +358,7 @@ def test_events_over_the_memory_are_not_held(tmp_path: Path) -> None:
         command += [str(tmp_path / f"{memory}.parquet"), str(memory)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
         peaks.append(int(done.stdout))
-    assert peaks[0] < peaks[1] - 32 * 2**20
+    assert peaks[0] < peaks[1] - 40 * 2**20
     assert peaks[0] < 500 * 2**20
     found, wanted = (pq.read_table(tmp_path / f"{memory}.parquet") for memory in (10**6, 10**10))
     assert found.equals(wanted)

@@ -16,7 +16,6 @@ __all__ = [
     "divided",
     "in_place",
     "of_customers_until",
-    "totals",
 ]
 
 MICROSECONDS_PER_DAY = 86_400_000_000
@@ -82,13 +81,6 @@ def of_customers_until(moment: np.datetime64, frame: Frame, time: str) -> Frame:
     """The rows of customers, not of guests or visitors, until the moment."""
     rows = frame[(frame["key_kind"] == "customer") & (frame[time] <= moment)]
     return rows.reset_index(drop=True)
-
-
-def totals(values: Array, place: Array, count: int, backend: Backend) -> Array:
-    """The sum of the values at each of `count` places; exact for integers."""
-    found = backend.xp.zeros(count, dtype=values.dtype)
-    backend.xp.add.at(found, place, values)
-    return found
 
 
 def divided(values: Array, by: Array, backend: Backend) -> Series:

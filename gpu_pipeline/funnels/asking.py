@@ -146,15 +146,17 @@ def _inquiry(
     return Inquiry(funnel=rule, columns=columns, as_of=moment, per=per, time_zone=time_zone)
 
 
-def _dated(asked: Inquiry, latest: Sequence[int]) -> Inquiry:
+def _dated(asked: Inquiry, latest: Sequence[int | None]) -> Inquiry:
     """The same with the latest moment of any part as the one until which events count."""
-    return replace(asked, as_of=max(latest, default=0)) if asked.as_of == _OPEN else asked
+    if asked.as_of != _OPEN:
+        return asked
+    return replace(asked, as_of=max((time for time in latest if time is not None), default=0))
 
 
-def _latest(frame: Frame, asked: Inquiry) -> int:
+def _latest(frame: Frame, asked: Inquiry) -> int | None:
     name = asked.columns.time
     times = microseconds(frame[name], name, Backend.of(frame))
-    return int(times.max()) if len(times) else 0
+    return int(times.max()) if len(times) else None
 
 
 def _of_dask(

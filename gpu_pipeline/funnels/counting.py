@@ -73,7 +73,6 @@ class Tally:
             before.append(before[-1] + len(part.period))
         order = xp.argsort(group, kind="stable")
         starts = run_starts([group[order]], xp)
-
         waits = []
         for step in range(len(parts[0].waits)):
             pairs = [part.waits[step] for part in parts]

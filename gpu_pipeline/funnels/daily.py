@@ -95,16 +95,14 @@ def _added(counted: Frame, key: list[str]) -> Frame:
 def _table(parts: Sequence[Frame]) -> Frame:
     backend = Backend.of(parts[0])
     by_currency = _added(backend.frames.concat(list(parts), ignore_index=True), [*_KEY, "currency"])
-    table = (
-        _added(by_currency, _KEY)
-        .drop(columns="revenue")
-        .merge(_paid(by_currency), on=_KEY, how="left")
-    )
+    table = _added(by_currency, _KEY).merge(_currencies(by_currency), on=_KEY, how="left")
+    is_one = table["currencies"].fillna(0) <= 1
     carts = table["carted"].astype("float64")
     abandoned = table["carted"] - table["purchased"]
     table = table.assign(
         abandoned_carts=abandoned,
-        revenue=table["revenue"].fillna(0),
+        revenue=table["revenue"].where(is_one, 0),
+        currency=table["currency"].where(is_one, None),
         bounce_rate=table["bounced"] / table["sessions"],
         conversion_rate=table["purchased"] / table["sessions"],
         cart_abandonment_rate=abandoned / carts.where(carts > 0),
@@ -114,8 +112,9 @@ def _table(parts: Sequence[Frame]) -> Frame:
     return backend.cast(ordered, contract("funnel_daily"))
 
 
-def _paid(by_currency: Frame) -> Frame:
-    """day, channel, device, revenue and currency, where the revenue is in one currency."""
-    paid = by_currency[by_currency["currency"] != _NOTHING_PAID]
-    is_one = ~paid[_KEY].duplicated(keep=False)
-    return paid[is_one][[*_KEY, "revenue", "currency"]]
+def _currencies(by_currency: Frame) -> Frame:
+    """day, channel, device, a currency in which was paid, and how many of them there are."""
+    paid = by_currency[by_currency["currency"] != _NOTHING_PAID].assign(currencies=1)
+    counts = paid.groupby(_KEY, sort=False)[["currencies"]].sum().reset_index()
+    one = paid[[*_KEY, "currency"]].drop_duplicates(subset=_KEY)
+    return counts.merge(one, on=_KEY, how="left")

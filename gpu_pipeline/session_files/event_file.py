@@ -128,7 +128,7 @@ class _RowGroups:
         with readable(self.path):
             # Parts are read side by side already.
             file = self._opened()
-            if self.texts or not groups:
+            if self.texts or not self.rows():
                 yield file.read_row_groups(groups, columns=self.columns.names, use_threads=False)
                 return
             for batch in file.iter_batches(

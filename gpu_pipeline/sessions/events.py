@@ -101,8 +101,9 @@ class Events:
         found = {
             "kind": self.kind,
             "price": self.price,
-            "currency": None if self.currency is None else self.currency.codes,
-            "product": None if self.product is None else self.product.codes,
+            # These are moved about: half as wide, they are moved twice as fast.
+            "currency": None if self.currency is None else self.currency.codes.astype("int32"),
+            "product": None if self.product is None else self.product.codes.astype("int32"),
         }
         return {name: values for name, values in found.items() if values is not None}
 

@@ -111,19 +111,27 @@ def sessions_of(
     """
     xp = backend.xp
     events = Events.of(frame, columns, backend)
-    columns_of_all = (events.customer, events.time, *events.of_all.values())
-    cut = partial(_sessions_of_piece, events=events, rule=rule, backend=backend)
+    of_all = events.of_all
+    cut = partial(_sessions_of_piece, names=list(of_all), events=events, rule=rule, backend=backend)
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        found = list(pool.map(cut, in_pieces(columns_of_all, backend, pool.map)))
+        values = (events.customer, events.time, *of_all.values())
+        found = list(pool.map(cut, in_pieces(values, backend, pool.map)))
     # Pieces come in order of their customers.
     whole = {name: xp.concatenate([piece[name] for piece in found]) for name in found[0]}
     return _table(frame, events, whole, columns, backend)
 
 
 def _sessions_of_piece(
-    parts: Sequence[Rows], events: Events, rule: SessionRule, backend: Backend
+    parts: Sequence[Rows],
+    names: Sequence[str],
+    events: Events,
+    rule: SessionRule,
+    backend: Backend,
 ) -> Mapping[str, Array]:
-    """One entry a session: who, the row of its first event, its numbers, codes of its texts."""
+    """One entry a session: who, the row of its first event, its numbers, codes of its texts.
+
+    `names` are those of the columns that come along with customer and time.
+    """
     rows = Rows.joined(parts, backend.xp).in_order(backend)
     customer, time, *values = rows.columns
     starts = session_starts(customer, time, rule, backend.xp)
@@ -140,7 +148,7 @@ def _sessions_of_piece(
             rows=rows.places,
             customer=customer,
             time=time,
-            values=dict(zip(events.of_all, values, strict=True)),
+            values=dict(zip(names, values, strict=True)),
             starts=starts,
             stops=stops,
         )

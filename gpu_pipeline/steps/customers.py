@@ -13,6 +13,7 @@ from gpu_pipeline.exchange import ExchangeRates
 from gpu_pipeline.features import (
     MESSAGE_COLUMNS,
     PRODUCT_COLUMNS,
+    SCORES,
     SESSION_COLUMNS,
     TEXT_COLUMNS,
     ScoreCuts,
@@ -59,7 +60,8 @@ def _features_written(work: Work, bucket: int, shared: Shared, cuts: ScoreCuts) 
         texts=_rows_if_any(work, "text_sentiment", bucket, TEXT_COLUMNS),
         messages=_rows_if_any(work, "support", bucket, MESSAGE_COLUMNS),
     )
-    scored = features.merge(cuts.scores(features), on="customer_key")
+    scores = cuts.scores(features)
+    scored = features.assign(**{name: scores[name] for name in SCORES})
     table = contract("customer_features")
     return work.writer.write(work.lake.backend.cast(scored, table), table, number=bucket)
 

@@ -4,17 +4,19 @@ A bucket holds its customers' whole histories. What changed costs what came: new
 sessions that were open, and of a customer with a late event those around it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.exchange import ExchangeRates
+from gpu_pipeline.orders import one_currency
 from gpu_pipeline.pipeline import Work
 from gpu_pipeline.sessions import (
     CLICK_COLUMNS,
@@ -29,7 +31,7 @@ from gpu_pipeline.sessions import (
 )
 from gpu_pipeline.store import Files, Lake, Part
 
-__all__ = ["RULE", "Additions", "Made", "bucket_anew", "bucket_grown"]
+__all__ = ["RULE", "Additions", "Made", "bucket_anew", "bucket_grown", "only_currency"]
 
 RULE = SessionRule()
 _KEY = CLICK_COLUMNS.customer
@@ -58,12 +60,13 @@ class Additions:
     """What came since sessions were last made: `files` of clickstream, with new rows alone.
 
     `opened` is the lake with the open sessions of then, which had seen all events until
-    `seen_until`.
+    `seen_until`; `currency` is what their purchases were paid in.
     """
 
     files: Files
     opened: Lake
     seen_until: datetime
+    currency: str | None
 
 
 def bucket_anew(
@@ -96,6 +99,7 @@ def bucket_grown(
     files = additions.files.in_buckets({bucket})
     clicks = lake.read_files("clickstream", files, columns=CLICK_COLUMNS.names)
     paid = paid_clicks(clicks, rates, backend)
+    only_currency([paid.currency, additions.currency], backend)
     state = OpenSessions(
         columns=CLICK_COLUMNS,
         rule=RULE,
@@ -122,6 +126,18 @@ def bucket_grown(
             "without_rate": paid.without_rate,
         },
     )
+
+
+def only_currency(names: Iterable[str | None], backend: Backend) -> str | None:
+    """The one that purchases are paid in, None where none is.
+
+    Raises:
+        PipelineError: there are several.
+    """
+    found = sorted({name for name in names if name is not None})
+    frame = backend.from_pandas(pd.DataFrame({"currency": found}))
+    one_currency(frame, backend, what="Purchases")
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, kw_only=True)

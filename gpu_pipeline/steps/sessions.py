@@ -10,17 +10,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from dask.base import compute
 from dask.delayed import delayed
 
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import LakeError
 from gpu_pipeline.exchange import ExchangeRates
-from gpu_pipeline.orders import one_currency
 from gpu_pipeline.pipeline import Step, Work, code_digest
 from gpu_pipeline.sessions import CLICK_COLUMNS
 from gpu_pipeline.steps.rates import rates_of
@@ -29,6 +26,7 @@ from gpu_pipeline.steps.session_buckets import (
     Made,
     bucket_anew,
     bucket_grown,
+    only_currency,
 )
 from gpu_pipeline.store import Files, Lake, compact_if_fragmented
 
@@ -65,7 +63,7 @@ def _sessions(work: Work) -> None:
     else:
         work.facts.update(made="anew", because=additions)
         made = _anew(work, rates, seen_until)
-    is_anew = not isinstance(additions, Additions)
+    is_anew = isinstance(additions, str)
     replaced = None if is_anew else _replaced(work.lake, made)
     _tell(work, made, rates, replaced)
     opened = [part for one in made for part in one.opened]
@@ -73,7 +71,9 @@ def _sessions(work: Work) -> None:
         open_sessions=work.commit("open_sessions", opened, overwrite=True),
         seen_until=seen_until.isoformat(),
         whole=last is None or last <= work.as_of,
-        **_circumstances(work, rates, seen_until),
+        clickstream=_version(work.lake),
+        code=_code(),
+        rates=_digest(rates, seen_until),
     )
     work.commit(
         "sessions",
@@ -87,18 +87,17 @@ def _sessions(work: Work) -> None:
 
 def _additions(work: Work, rates: ExchangeRates | None) -> Additions | str:
     """What came since the sessions were last made; or why they are made anew."""
-    said = work.lake.note("sessions").get("basis")
+    lake, note = work.lake, work.lake.note("sessions")
+    said, code = note.get("basis"), _code()
     if work.forced:
         return "it was asked for"
     if said is None:
         return "there is nothing to go on from"
-    basis, lake = _Basis(**said), work.lake
-    then = datetime.fromisoformat(basis.seen_until)
-    last = lake.latest("clickstream")
-    now = _circumstances(work, rates, then)
-    if basis.code != now["code"]:
+    if said.get("code") != code:
         return "the code is another"
-    if basis.rates != now["rates"]:
+    basis, last = _Basis(**said), lake.latest("clickstream")
+    then = datetime.fromisoformat(basis.seen_until)
+    if basis.rates != _digest(rates, then):
         return "exchange rates of days before are others"
     if not basis.whole or (last is not None and last > work.as_of):
         return "clicks of after the moment of the run are left out, or were"
@@ -108,16 +107,29 @@ def _additions(work: Work, rates: ExchangeRates | None) -> Additions | str:
     opened = _with_open_sessions(lake, basis.open_sessions)
     if opened is None:
         return "the open sessions of then were given up"
-    return Additions(files=files, opened=opened, seen_until=then)
+    return Additions(
+        files=files,
+        opened=opened,
+        seen_until=then,
+        currency=note.get("currency"),
+    )
 
 
-def _circumstances(work: Work, rates: ExchangeRates | None, seen_until: datetime) -> dict[str, Any]:
-    """What a basis says of its inputs; rates of later than `seen_until` changed nothing."""
-    return {
-        "clickstream": work.lake.version("clickstream"),
-        "code": code_digest("gpu_pipeline")[:16],
-        "rates": None if rates is None else rates.digest(seen_until),
-    }
+def _version(lake: Lake) -> int:
+    number = lake.version("clickstream")
+    if number is None:
+        message = f"No table 'clickstream' in {lake.path}."
+        raise LakeError(message)
+    return number
+
+
+def _code() -> str:
+    return code_digest("gpu_pipeline")[:16]
+
+
+def _digest(rates: ExchangeRates | None, seen_until: datetime) -> str | None:
+    """What is asked of rates: those of later days change nothing of what was made before."""
+    return None if rates is None else rates.digest(seen_until)
 
 
 def _with_open_sessions(lake: Lake, version: int) -> Lake | None:
@@ -168,13 +180,12 @@ def _tell(
         counts.update(one.counts)
     for name in ("without_currency", "without_rate"):
         counts[name] += before.get(name, 0)
-    found = {one.currency for one in made} | {before.get("currency")}
-    names = pd.DataFrame({"currency": sorted(name for name in found if name is not None)})
-    one_currency(work.lake.backend.from_pandas(names), work.lake.backend, what="Purchases")
+    currency = only_currency(
+        [before.get("currency"), *(one.currency for one in made)], work.lake.backend
+    )
     rows = sum(part.rows for one in made for part in one.sessions)
     if replaced is not None:
         rows += work.lake.rows("sessions") - int(replaced.rows.sum())
-    currency = names["currency"].tolist()[0] if len(names) else None
     work.facts.update(**counts, sessions=rows, currency=currency)
     if rates is None:
         del work.facts["without_rate"]

@@ -205,3 +205,12 @@ def test_buyers_of_the_real_shop_go_from_a_look_to_a_purchase() -> None:
     unordered = funnel(events, STEPS, within="3h", per=None, mode="any", **names)
     # Who gets there in order also does in any; the file is of less than three hours.
     assert unordered["reached"].iloc[2] >= found["reached"].iloc[2] > 50
+
+
+def test_events_count_until_the_latest_of_any_partition() -> None:
+    events = events_of([(1, -99, "view", None), (2, -50, "view", None), (3, -49, "search", None)])
+    with CPU.cluster():
+        lazy = dd.from_pandas(events, npartitions=3, sort=False)
+        found = funnel(lazy[lazy["customer_key"] < 3], ["view", "cart"], within="2d")
+    assert found["censored"].tolist() == [0, 0, 0, 1]
+    assert_frames_equal(found, funnel(events.head(2), ["view", "cart"], within="2d"))

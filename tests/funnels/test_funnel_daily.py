@@ -45,7 +45,6 @@ def sessions_of(some: list[tuple[Any, ...]]) -> pd.DataFrame:
     frame["bounced"] = frame[list(COUNTS)].sum(axis=1) == 1
     for name, values in zip(TEXTS, columns[6:], strict=True):
         frame[name] = pd.Series(values, dtype="str")
-    frame["revenue"] = frame["revenue"].where(frame["currency"].notna(), 0)
     return frame
 
 

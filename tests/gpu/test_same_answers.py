@@ -301,7 +301,7 @@ def _strict_journeys(frame: Frame, backend: Backend) -> Frame:
     return journeys(frame, Funnel.of(["view", "cart"], mode="strict", within="5h"))
 
 
-def _visits() -> pd.DataFrame:
+def _counted_sessions() -> pd.DataFrame:
     rng = np.random.default_rng(3)
     counts = {n: rng.integers(0, 3, 300) for n in ("views", "carts", "checkouts", "purchases")}
     visits = pd.DataFrame({"started_at": _clicks()["occurred_at"].head(300), **counts})
@@ -381,7 +381,7 @@ CASES = {
     "counts of journeys": Case(_funnel, _clicks),
     "journeys": Case(_journeys, _clicks),
     "strict journeys": Case(_strict_journeys, _clicks),
-    "days of sessions": Case(_daily_funnel, _visits),
+    "days of sessions": Case(_daily_funnel, _counted_sessions),
     "daily demand": Case(_demand, _order_lines),
     "demand forecast": Case(_forecast, _order_lines, rtol=1e-6),
     "settled lines": Case(settled, _order_lines),

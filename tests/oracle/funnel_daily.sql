@@ -20,8 +20,7 @@ counted AS (
         count(*) FILTER (reached >= 3) AS checked_out,
         count(*) FILTER (reached >= 4) AS purchased,
         sum(views) AS views, sum(purchases) AS purchases,
-        CASE WHEN count(DISTINCT currency) = 1
-            THEN sum(revenue) FILTER (currency IS NOT NULL) ELSE 0 END AS revenue,
+        CASE WHEN count(DISTINCT currency) <= 1 THEN sum(revenue) ELSE 0 END AS revenue,
         CASE WHEN count(DISTINCT currency) = 1 THEN min(currency) END AS currency
     FROM people
     GROUP BY ALL

@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from frames import assert_frames_equal
 from lakes import tree
@@ -238,3 +239,22 @@ def test_tables_without_buckets_are_committed_too(lake: Lake) -> None:
     with lake.writer() as writer:
         writer.commit(found, writer.write(frame, found))
     assert len(lake.read("fx_rates")) == 0
+
+
+def test_parts_can_take_the_place_of_some_files_in_one_commit(lake: Lake) -> None:
+    with lake.writer() as writer:
+        commit(writer, 1)
+        old = lake.files("orders")
+        commit(writer, 2)
+    some = old.where(np.arange(len(old)) % 2 == 0)
+    rest = set(lake.files("orders").paths) - set(some.paths)
+    kept = lake.read_files("orders", some).head(3)
+    with lake.writer() as writer:
+        parts = writer.write(kept, ORDERS)
+        writer.commit(ORDERS, parts, instead_of=some, note={"why": "fewer"})
+    assert set(lake.files("orders").paths) == rest | {part.path for part in parts}
+    told = lake.history("orders")[0]
+    assert (told["operation"], told["why"]) == ("update", "fewer")
+    assert told["rows"] == lake.rows("orders") == 80 - int(some.rows.sum()) + 3
+    # Who reads the version before still finds its files.
+    assert count(lake, told["version"] - 1) == 80

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import numpy as np
+import pandas as pd
 from dask.base import compute
 from dask.delayed import delayed
 
@@ -55,7 +56,7 @@ class _Basis:
 def _sessions(work: Work) -> None:
     """Sessions of the events that came, or, where that can't be told, of all events anew."""
     rates, last = rates_of(work), work.lake.latest("clickstream")
-    seen_until = min(work.as_of, last or work.as_of)
+    seen_until = _last_click(work)
     additions = _additions(work, rates)
     if isinstance(additions, Additions):
         work.facts["made"] = "from what came since"
@@ -113,6 +114,15 @@ def _additions(work: Work, rates: ExchangeRates | None) -> Additions | str:
         seen_until=then,
         currency=note.get("currency"),
     )
+
+
+def _last_click(work: Work) -> datetime:
+    """When the last click of the run was: what happened elsewhere later closes no session."""
+    last = work.lake.latest("clickstream")
+    if last is None or last <= work.as_of:
+        return work.as_of if last is None else last
+    found = work.read("clickstream", ["occurred_at"])["occurred_at"].max().compute()
+    return work.as_of if pd.isna(found) else pd.Timestamp(found).to_pydatetime()
 
 
 def _version(lake: Lake) -> int:

@@ -242,6 +242,18 @@ def test_events_of_other_tables_that_are_later_close_no_session(tmp_path: Path) 
     assert (facts["made"], facts["sessions"], facts["late"]) == (GROWN, 1, 0)
 
 
+def test_a_run_as_of_a_moment_sees_what_was_open_at_the_last_click_before_it(
+    tmp_path: Path,
+) -> None:
+    early, later = clicks([1, 2], [0, 50]), clicks([3], [900], first=5)
+    moment = datetime(2026, 3, 31, 6)  # noqa: DTZ001
+    lake, wanted = click_lake(tmp_path / "all", early, later), click_lake(tmp_path / "one", early)
+    for one in (lake, wanted):
+        made(one, as_of=moment)
+    assert len(tables(lake)["open_sessions"]) == 1
+    assert_same_sessions(lake, wanted)
+
+
 def test_files_stay_few_however_many_days_come(tmp_path: Path) -> None:
     lake = click_lake(tmp_path / "lake", day(0, visitors=6), buckets=1)
     for number in range(1, 20):

@@ -15,17 +15,16 @@ import argparse
 import json
 import math
 import os
-import platform
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from timing import best_of, in_own_process, machine
 
 LINES_OF_A_CUSTOMER, LINES_OF_AN_ORDER, PRODUCTS, DAYS, SEED = 12, 3, 5_000, 730, 20260601
 RETURNED, SOON, GUESTS = 0.05, 0.2, 0.1
@@ -45,7 +44,7 @@ Sums = dict[str, float]
 def main() -> None:
     given = _arguments()
     if given.way:
-        print(json.dumps(_measured(WAYS[given.way], given.folder, given.question)))
+        print(json.dumps(_measured(given.way, given.folder, given.question)))
         return
     if given.folder:
         _write_lines(given.folder, given.rows)
@@ -56,9 +55,15 @@ def main() -> None:
         command = [sys.executable, __file__, "--folder", name, "--rows", str(given.rows)]
         subprocess.run(command, check=True)
         megabytes = (folder / "lines.parquet").stat().st_size / 1e6
-        print(f"Python {platform.python_version()} on {os.cpu_count()} x {_processor()}")
+        print(machine())
         for question in QUESTIONS:
-            found = {way: _in_own_process(given.peer, way, folder, question) for way in WAYS}
+            found = {
+                way: in_own_process(
+                    given.peer if way in _PEERS else sys.executable,
+                    *(__file__, "--way", way, "--folder", name, "--question", question),
+                )
+                for way in WAYS
+            }
             _show(question, found)
     print(f"\n{given.rows:,} order lines, {megabytes:.0f} MB of Parquet")
     print(", ".join(f"{way} {one['version']}" for way, one in found.items() if one["version"]))
@@ -72,13 +77,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--question", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
-
-
-def _processor() -> str:
-    names = [
-        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    return names[0].split(":")[1].strip() if names else platform.machine()
 
 
 def _write_lines(folder: Path, rows: int) -> None:
@@ -140,18 +138,9 @@ def _write_lines(folder: Path, rows: int) -> None:
         pq.write_table(some, folder / f"bucket-{number:02d}.parquet", compression="zstd")
 
 
-def _measured(
-    way: Callable[[Path, str], tuple[Sums, str]], folder: Path, question: str
-) -> dict[str, Any]:
-    seconds, processor = [], []
-    for _ in range(RUNS):
-        began, worked = time.perf_counter(), time.process_time()
-        sums, version = way(folder, question)
-        seconds.append(time.perf_counter() - began)
-        processor.append(time.process_time() - worked)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    measured = {"seconds": min(seconds), "cpu": min(processor), "peak": peak}
-    return measured | {"sums": sums, "version": version}
+def _measured(way: str, folder: Path, question: str) -> dict[str, Any]:
+    measured, (sums, version) = best_of(RUNS, lambda: WAYS[way](folder, question))
+    return {**measured, "sums": sums, "version": version}
 
 
 def _ours(folder: Path, question: str) -> tuple[Sums, str]:
@@ -484,16 +473,6 @@ WAYS: dict[str, Callable[[Path, str], tuple[Sums, str]]] = {
     "pandas": _pandas,
 }
 _PEERS = ("duckdb", "polars")
-
-
-def _in_own_process(peer: str, way: str, folder: Path, question: str) -> dict[str, Any]:
-    python = peer if way in _PEERS else sys.executable
-    command = [python, __file__, "--way", way, "--folder", str(folder), "--question", question]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{way}: {done.stderr}")  # noqa: EM102
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return measured
 
 
 def _show(question: str, found: Mapping[str, dict[str, Any]]) -> None:

@@ -11,17 +11,15 @@ Run: python benchmarks/funnels.py [--rows N] [--peer PYTHON]  (a Python that has
 
 import argparse
 import json
-import os
-import platform
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from timing import best_of, in_own_process, machine
 
 CUSTOMERS, DAYS, EVENTS_OF_A_VISIT, SECONDS_OF_A_PAUSE, SEED = 300_000, 60, 8, 60, 20260601
 STEPS, WITHIN_DAYS = ("view", "cart", "purchase"), 7
@@ -34,7 +32,7 @@ Counts = list[list[int]]
 def main() -> None:
     given = _arguments()
     if given.way:
-        print(json.dumps(_measured(WAYS[given.way], given.folder, given.way)))
+        print(json.dumps(_measured(given.way, given.folder)))
         return
     if given.folder:
         _write_events(given.folder, given.rows)
@@ -45,12 +43,15 @@ def main() -> None:
         command = [sys.executable, __file__, "--folder", name, "--rows", str(given.rows)]
         subprocess.run(command, check=True)
         megabytes = (folder / "events.parquet").stat().st_size / 1e6
-        print(f"Python {platform.python_version()} on {os.cpu_count()} x {platform.machine()}")
+        print(machine())
         print(f"{given.rows:,} events, {megabytes:.0f} MB of Parquet\n")
         pythons = {"polars": given.peer}
         ways = [way for way in WAYS if pythons.get(way, sys.executable)]
         found = {
-            way: _in_own_process(pythons.get(way, sys.executable), way, folder) for way in ways
+            way: in_own_process(
+                pythons.get(way, sys.executable), __file__, "--way", way, "--folder", name
+            )
+            for way in ways
         }
     _show(found)
 
@@ -98,21 +99,10 @@ def _write_events(folder: Path, rows: int) -> None:
         pq.write_table(by_key.filter(pa.array(bucket == number)), path, compression="zstd")
 
 
-def _measured(way: Callable[[Path], Counts], folder: Path, name: str) -> dict[str, Any]:
-    seconds, processor = [], []
-    for _ in range(RUNS):
-        began, worked = time.perf_counter(), time.process_time()
-        counts = way(folder)
-        seconds.append(time.perf_counter() - began)
-        processor.append(time.process_time() - worked)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return {
-        "seconds": min(seconds),
-        "cpu": min(processor),
-        "peak": peak,
-        "counts": counts,
-        "version": version({"polars": "polars", "duckdb": "duckdb"}.get(name, "numpy")),
-    }
+def _measured(name: str, folder: Path) -> dict[str, Any]:
+    measured, counts = best_of(RUNS, lambda: WAYS[name](folder))
+    package = {"polars": "polars", "duckdb": "duckdb"}.get(name, "numpy")
+    return {**measured, "counts": counts, "version": version(package)}
 
 
 def _ours(folder: Path) -> Counts:
@@ -217,13 +207,6 @@ WAYS: dict[str, Callable[[Path], Counts]] = {
     "duckdb": _duckdb,
     "polars": _polars,
 }
-
-
-def _in_own_process(python: str, way: str, folder: Path) -> dict[str, Any]:
-    command = [python, __file__, "--way", way, "--folder", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return measured
 
 
 def _show(found: dict[str, dict[str, Any]]) -> None:

@@ -10,17 +10,15 @@ Run: python benchmarks/related.py [--rows N] [--peer PYTHON]  (a Python that has
 
 import argparse
 import json
-import os
-import platform
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from timing import best_of, in_own_process, machine
 
 PRODUCTS, VIEWS_OF_A_SESSION, SEED = 10_000, 8, 20260601
 MIN_COUNT, RUNS = 5, 2
@@ -42,13 +40,16 @@ def main() -> None:
         # In a process of its own too: a child's peak memory is at least that of its parent.
         command = [sys.executable, __file__, "--folder", name, "--rows", str(given.rows)]
         subprocess.run(command, check=True)
-        print(f"Python {platform.python_version()} on {os.cpu_count()} x {platform.machine()}")
+        print(machine())
         size = (folder / "views.parquet").stat().st_size / 1e6
         print(f"{given.rows:,} views of {PRODUCTS:,} products, {size:.0f} MB of Parquet\n")
         pythons = {"polars": given.peer}
         ways = [way for way in WAYS if pythons.get(way, sys.executable)]
         found = {
-            way: _in_own_process(pythons.get(way, sys.executable), way, folder) for way in ways
+            way: in_own_process(
+                pythons.get(way, sys.executable), __file__, "--way", way, "--folder", name
+            )
+            for way in ways
         }
     _show(found)
 
@@ -83,20 +84,8 @@ def _write_views(folder: Path, rows: int) -> None:
 
 
 def _measured(way: str, folder: Path) -> dict[str, Any]:
-    seconds, processor = [], []
-    for _ in range(RUNS):
-        began, worked = time.perf_counter(), time.process_time()
-        sums = WAYS[way](folder / "views.parquet")
-        seconds.append(time.perf_counter() - began)
-        processor.append(time.process_time() - worked)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return {
-        "seconds": min(seconds),
-        "cpu": min(processor),
-        "peak": peak,
-        "sums": sums,
-        "version": version(PACKAGES[way]),
-    }
+    measured, sums = best_of(RUNS, lambda: WAYS[way](folder / "views.parquet"))
+    return {**measured, "sums": sums, "version": version(PACKAGES[way])}
 
 
 def _ours(path: Path) -> Sums:
@@ -171,13 +160,6 @@ def _polars(path: Path) -> Sums:
 
 
 WAYS: dict[str, Callable[[Path], Sums]] = {"ours": _ours, "duckdb": _duckdb, "polars": _polars}
-
-
-def _in_own_process(python: str, way: str, folder: Path) -> dict[str, Any]:
-    command = [python, __file__, "--way", way, "--folder", str(folder)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return measured
 
 
 def _show(found: dict[str, dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""What comparisons share: the best of a few runs, a process for each way, the name of the machine."""
+"""For all comparisons: the best of a few runs, a process for each way, the name of the machine."""
 
 import json
 import os

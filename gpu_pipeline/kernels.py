@@ -59,7 +59,8 @@ def stable_order(values: Array, xp: ModuleType) -> Array:
     if (high - low).bit_length() + bits > _WORD_BITS:
         return xp.argsort(values, kind="stable")
     # What wraps below is right again as a number without a sign.
-    packed = (values.astype(xp.int64) - low).view("uint64") << bits
+    packed = (values.astype(xp.int64, copy=False) - low).view("uint64")
+    packed <<= bits
     packed |= xp.arange(len(values), dtype=xp.uint64)
     packed.sort()
     packed &= (1 << bits) - 1

@@ -1,8 +1,8 @@
 """Events in pieces of whole customers, each in order of (customer, time), at little cost.
 
 Rows that lie in order already, as those of a bucketed file do, are only looked at. Others are
-dealt out to ranges of customers, a part that the processor's cache holds at a time, and each
-range is sorted by itself.
+dealt out to ranges of customers, a part of them at a time, and each range is sorted by itself:
+a processor's cache holds it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ MOST_RANGES = 256
 _SLOT_BITS = 16
 _SLOTS = 1 << _SLOT_BITS
 _ROWS_IN_CACHE = 1 << 16
-_ROWS_AT_A_DEAL = 1 << 19
+_ROWS_AT_A_DEAL = 1 << 20
 _WORD_BITS = 64
 _SAMPLE_ROWS = 1 << 18
 _ONE_BY_ONE: Callable[..., Iterable[Any]] = map
@@ -85,10 +85,12 @@ class Rows:
 
     def in_order(self, backend: Backend) -> "Rows":
         """The same in order of (customer, time); stable."""
-        customer, time = self.columns[:2]
+        customer, time, *others = self.columns
         if is_in_order([customer, time], backend.xp):
             return self
-        return self.at(in_order(customer, time, backend))
+        order, customer = _ordered(customer, time, backend)
+        columns = (customer, *(values[order] for values in (time, *others)))
+        return Rows(self.places[order], columns)
 
 
 def in_pieces(
@@ -152,28 +154,33 @@ def _dealt(part: Rows, ranges: KeyRanges, xp: ModuleType) -> list[Rows]:
 
 def in_order(customer: Array, time: Array, backend: Backend) -> Array:
     """The places that put the rows of one piece in order of (customer, time); stable."""
+    return _ordered(customer, time, backend)[0]
+
+
+def _ordered(customer: Array, time: Array, backend: Backend) -> tuple[Array, Array]:
+    """(the places of `in_order`, the customers in this order)."""
     xp = backend.xp
     if is_in_order([time], xp):
         return _by_customer(customer, backend)
     by_time = stable_order(time, xp)
-    order: Array = by_time[_by_customer(customer[by_time], backend)]
-    return order
+    order, customer = _by_customer(customer[by_time], backend)
+    return by_time[order], customer
 
 
-def _by_customer(customer: Array, backend: Backend) -> Array:
-    """The places that put the customers in order; stable."""
+def _by_customer(customer: Array, backend: Backend) -> tuple[Array, Array]:
+    """(the places that put the customers in order, they in this order); stable."""
     xp = backend.xp
     if not len(customer):
-        return xp.arange(0)
+        return xp.arange(0), customer
     low, high = int(customer.min()), int(customer.max())
     # As many of the high bits as fit beside a place: they tell random keys apart.
     shift = (high - low).bit_length() + (len(customer) - 1).bit_length() - _WORD_BITS
-    if shift <= 0:
-        return stable_order(customer, xp)
-    order = stable_order((customer >> shift), xp)
-    if is_in_order([customer[order]], xp):
-        return order
-    return stable_order(_ranks(customer, backend), xp)
+    order = stable_order(customer >> max(shift, 0), xp)
+    ordered = customer[order]
+    if shift > 0 and not is_in_order([ordered], xp):
+        order = stable_order(_ranks(customer, backend), xp)
+        ordered = customer[order]
+    return order, ordered
 
 
 def _ranks(customer: Array, backend: Backend) -> Array:

@@ -59,7 +59,6 @@ def small(*, part: int = 3, held: int = 1, at_once: int = 4) -> Iterator[None]:
     """Parts, shelves and ranges of few rows, so that few rows make many of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(event_file, "_PART_ROWS", part)
-        patch.setattr(event_file, "_TABLE_ROWS", part)
         patch.setattr(sessionizing, "_ROWS_AT_A_WRITE", part)
         patch.setattr(sorting, "_UNAVOIDABLE_BYTES", 1)
         patch.setattr(sorting, "_LEAST_HELD_BYTES", held)

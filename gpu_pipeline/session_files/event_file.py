@@ -1,6 +1,6 @@
 """A file of events in parts that several threads can read: Parquet by its row groups."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -15,19 +15,18 @@ from gpu_pipeline.sessions import Columns
 
 __all__ = ["EventFile", "Part", "event_file"]
 
+# Columns of so many rows are large enough for the system to give memory by large pages.
 _PART_ROWS = 1 << 20
-# Numbers of so many rows stay in a processor's cache; of texts each is looked at once in a table.
-_TABLE_ROWS = 1 << 18
 _SAMPLES, _SAMPLE_ROWS = 8, 1 << 14
 # What a row of a text file has about, to guess how many rows there are.
 _ROW_BYTES = 64
 
 
 class Part(NamedTuple):
-    """Rows of a file, from record `first` on; `read` gives them as tables."""
+    """Rows of a file, from record `first` on; `read` gives them as a table."""
 
     first: int
-    read: Callable[[], Iterable[pa.Table]]
+    read: Callable[[], pa.Table]
 
 
 class EventFile(Protocol):
@@ -109,7 +108,7 @@ class _RowGroups:
                     _PART_ROWS, row_groups=groups, columns=self.columns.names
                 )
                 for batch in batches:
-                    yield Part(first, partial(iter, [pa.Table.from_batches([batch])]))
+                    yield Part(first, partial(pa.Table.from_batches, [batch]))
                     first += len(batch)
 
     def _spans(self) -> Iterator[list[int]]:
@@ -124,17 +123,12 @@ class _RowGroups:
             rows += mine
         yield span
 
-    def _read(self, groups: list[int]) -> Iterator[pa.Table]:
+    def _read(self, groups: list[int]) -> pa.Table:
         with readable(self.path):
             # Parts are read side by side already.
-            file = self._opened()
-            if self.texts or not self.rows():
-                yield file.read_row_groups(groups, columns=self.columns.names, use_threads=False)
-                return
-            for batch in file.iter_batches(
-                _TABLE_ROWS, row_groups=groups, columns=self.columns.names, use_threads=False
-            ):
-                yield pa.Table.from_batches([batch])
+            return self._opened().read_row_groups(
+                groups, columns=self.columns.names, use_threads=False
+            )
 
     def _opened(self) -> Any:  # noqa: ANN401
         """A reader of one's own: one can't be shared by threads."""
@@ -160,5 +154,5 @@ class _Blocks:
     def parts(self) -> Iterator[Part]:
         first = 1
         for table in chain([self.first], self.rest):
-            yield Part(first, partial(iter, [table.select(self.columns.names)]))
+            yield Part(first, partial(table.select, self.columns.names))
             first += len(table)

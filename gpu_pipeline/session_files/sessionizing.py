@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +21,7 @@ from gpu_pipeline.sessions import Columns, SessionRule, check_currencies, sessio
 __all__ = ["sessionize_file"]
 
 _ROWS_AT_A_WRITE = 1 << 18
+# Customers too: one's sessions lie side by side.
 _VARIED = ("started_at", "ended_at", "session_id")
 
 
@@ -57,7 +57,7 @@ def sessionize_file(
     typed = Typed(source, columns, Backend.choose("cpu"))
     with (
         _folder_beside(output) as folder,
-        written_file(output, varied=_VARIED) as write,
+        written_file(output, varied=(customer, *_VARIED)) as write,
         closing(_sessions(typed, rule, Room(memory_bytes, folder))) as found,
     ):
         events, sessions, currencies = 0, 0, set[str]()
@@ -76,8 +76,8 @@ def _sessions(typed: Typed, rule: SessionRule, room: Room) -> Generator[tuple[in
     count = max(1, source.rows() // typed.backend.rows_at_once)
     ranges = CustomerRanges.of(typed.sample(source.sample()), count)
 
-    def dealt(part: Part) -> list[Dealt]:
-        return [deal(rows, ranges) for rows in typed.read(part)]
+    def dealt(part: Part) -> Dealt:
+        return deal(typed.read(part), ranges)
 
     def described(batches: Sequence[pa.RecordBatch]) -> tuple[int, pa.Table]:
         frame = typed.frame(batches)
@@ -86,7 +86,7 @@ def _sessions(typed: Typed, rule: SessionRule, room: Room) -> Generator[tuple[in
         return len(frame), pa.Table.from_pandas(found, preserve_index=False, nthreads=1)
 
     with ThreadPoolExecutor(threads) as pool:
-        parts = chain.from_iterable(in_turn(pool, dealt, source.parts(), ahead=threads + 1))
+        parts = in_turn(pool, dealt, source.parts(), ahead=threads + 1)
         ordered = by_ranges(typed.checked(parts), ranges.count, room)
         yield from in_turn(pool, described, ordered, ahead=threads + 1)
 

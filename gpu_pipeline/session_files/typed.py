@@ -52,21 +52,19 @@ class Typed:
         names = (columns.event, columns.product, columns.currency, *columns.entry)
         self.vocabularies = {name: Vocabulary() for name in names if name is not None}
 
-    def read(self, part: Part) -> Iterator[pa.RecordBatch]:
+    def read(self, part: Part) -> pa.RecordBatch:
         """The rows of a part: the customer, the time in UTC, then what else is asked for.
 
         Raises:
             PipelineError: as `sessionize`.
         """
-        first = part.first
-        for table in part.read():
-            try:
-                yield self._typed(table)
-            except PipelineError as error:
-                last = first + len(table) - 1
-                message = f"{self.path}, records {first:,} to {last:,}: {error}"
-                raise PipelineError(message) from error
-            first += len(table)
+        table = part.read()
+        try:
+            return self._typed(table)
+        except PipelineError as error:
+            last = part.first + len(table) - 1
+            message = f"{self.path}, records {part.first:,} to {last:,}: {error}"
+            raise PipelineError(message) from error
 
     def customers(self, column: pa.ChunkedArray) -> pa.Array:
         """Customers as whole numbers, or as a dictionary of texts.

@@ -50,7 +50,7 @@ def ordered(sessions: pd.DataFrame) -> pd.DataFrame:
 ROWS = st.lists(st.tuples(st.sampled_from([-(2**63), 0, 7]), st.integers(0, 60)), max_size=40)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(ROWS, ROWS)
 def test_what_is_rebuilt_around_late_events_is_what_all_events_at_once_give(
     before: list[Row], more: list[Row]
@@ -87,7 +87,7 @@ def slow_stretches(late: list[Row], spans: list[tuple[int, int, int]], gap: int)
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(ROWS, ROWS)
 def test_a_stretch_goes_from_pause_to_pause_and_holds_a_late_event(
     before: list[Row], late: list[Row]

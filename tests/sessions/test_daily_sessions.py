@@ -58,7 +58,7 @@ def compacted(lake: Lake, *, keep_days: float = 7) -> None:
         compact_tables(writer, lake.tables(), keep_days=keep_days)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(st.lists(st.tuples(EVENTS, WHAT_NEXT), min_size=1, max_size=4), st.booleans())
 def test_any_loads_in_any_order_give_the_tables_of_one_run(
     loads: list[tuple[list[tuple[int, int, str]], str]], is_tight: bool
@@ -300,7 +300,7 @@ def test_a_run_that_is_killed_anywhere_is_made_good_by_the_next(
         return found
 
     # The first call behind the commit of the open sessions, by halves.
-    low, high, seen = 1, calls - 1, dict[int, list[bool]]()
+    low, high, seen = calls // 2, calls - 1, dict[int, list[bool]]()
     while low < high:
         middle = (low + high) // 2
         seen[middle] = committed(middle)

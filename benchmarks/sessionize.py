@@ -95,7 +95,8 @@ def _make(given: argparse.Namespace) -> None:
     keys = rng.integers(-(2**63), 2**63 - 1, int(given.rows / EVENTS_PER_CUSTOMER))
     windows = -(-given.rows // ROW_GROUP)
     edges = (
-        np.datetime64(FIRST, "us") + np.timedelta64(DAYS, "D") * np.arange(windows + 1) / windows
+        np.datetime64(FIRST, "us")
+        + np.timedelta64(DAYS * 86_400_000_000, "us") * np.arange(windows + 1) // windows
     )
     schema = pa.schema([("customer_key", pa.int64()), ("occurred_at", pa.timestamp("us"))])
     left = given.rows

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from timing import best_of, in_own_process, machine
+from timing import best_of, by_ways, machine
 
 CUSTOMERS, DAYS, EVENTS_OF_A_VISIT, SECONDS_OF_A_PAUSE, SEED = 300_000, 60, 8, 60, 20260601
 STEPS, WITHIN_DAYS = ("view", "cart", "purchase"), 7
@@ -45,14 +45,7 @@ def main() -> None:
         megabytes = (folder / "events.parquet").stat().st_size / 1e6
         print(machine())
         print(f"{given.rows:,} events, {megabytes:.0f} MB of Parquet\n")
-        pythons = {"polars": given.peer}
-        ways = [way for way in WAYS if pythons.get(way, sys.executable)]
-        found = {
-            way: in_own_process(
-                pythons.get(way, sys.executable), __file__, "--way", way, "--folder", name
-            )
-            for way in ways
-        }
+        found = by_ways(WAYS, __file__, name, {"polars": given.peer})
     _show(found)
 
 

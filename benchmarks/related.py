@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from timing import best_of, in_own_process, machine
+from timing import best_of, by_ways, machine
 
 PRODUCTS, VIEWS_OF_A_SESSION, SEED = 10_000, 8, 20260601
 MIN_COUNT, RUNS = 5, 2
@@ -43,14 +43,7 @@ def main() -> None:
         print(machine())
         size = (folder / "views.parquet").stat().st_size / 1e6
         print(f"{given.rows:,} views of {PRODUCTS:,} products, {size:.0f} MB of Parquet\n")
-        pythons = {"polars": given.peer}
-        ways = [way for way in WAYS if pythons.get(way, sys.executable)]
-        found = {
-            way: in_own_process(
-                pythons.get(way, sys.executable), __file__, "--way", way, "--folder", name
-            )
-            for way in ways
-        }
+        found = by_ways(WAYS, __file__, name, {"polars": given.peer})
     _show(found)
 
 

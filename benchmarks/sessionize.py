@@ -13,16 +13,14 @@ Run: python benchmarks/sessionize.py [--rows N] [--peer PYTHON] [--only WAY …]
 import argparse
 import json
 import os
-import platform
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from timing import best_of, in_own_process, machine
 
 EVENTS_PER_CUSTOMER, EVENTS_OF_A_VISIT, SECONDS_OF_A_PAUSE = 100 / 3, 8, 60
 FIRST, DAYS, SEED = "2026-04-01", 60, 20260601
@@ -46,7 +44,7 @@ def main() -> None:
             _child(sys.executable, "bucket", given, folder)
         size = (folder / "events.parquet").stat().st_size / 1e6
         print(f"{given.rows:,} events, {size:,.0f} MB of Parquet")
-        print(f"{os.cpu_count()} x {_processor()}, Python {platform.python_version()}")
+        print(machine())
         found = {way: _way(way, given, folder) for way in ways}
     _show(found)
 
@@ -65,11 +63,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _child(python: str, task: str, given: argparse.Namespace, folder: Path, way: str = "") -> Any:  # noqa: ANN401
-    command = [python, __file__, "--task", task, "--folder", str(folder)]
-    command += ["--rows", str(given.rows), "--memory", given.memory]
-    command += ["--way", way] if way else []
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    arguments = ["--task", task, "--folder", str(folder)]
+    arguments += ["--rows", str(given.rows), "--memory", given.memory]
+    arguments += ["--way", way] if way else []
+    return in_own_process(python, __file__, *arguments)
 
 
 def _way(way: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -77,12 +74,6 @@ def _way(way: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     measured: dict[str, Any] = _child(python, "measure", given, folder, way)
     measured["sums"] = _child(sys.executable, "sum", given, folder, way)
     return measured
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else 'unknown'} ({platform.machine()})"
 
 
 def _make(given: argparse.Namespace) -> None:
@@ -144,17 +135,12 @@ def _bucket(given: argparse.Namespace) -> None:
 
 def _measure(given: argparse.Namespace) -> dict[str, Any]:
     way, target = WAYS[given.way], given.folder / given.way
-    seconds, processor = [], []
-    for _ in range(1 if given.way == "dask" else RUNS):
-        began, worked = time.perf_counter(), time.process_time()
-        way(given, target)
-        seconds.append(time.perf_counter() - began)
-        processor.append(time.process_time() - worked)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    runs = 1 if given.way == "dask" else RUNS
+    measured, _ = best_of(runs, lambda: way(given, target))
     names = ["pandas", "pyarrow", "dask"] if given.way == "dask" else [given.way]
     names = names if given.way in PEERS else ["numpy", "pandas", "pyarrow"]
     versions = ", ".join(f"{name} {version(name)}" for name in names)
-    return {"seconds": min(seconds), "cpu": min(processor), "peak": peak, "versions": versions}
+    return {**measured, "versions": versions}
 
 
 def _sum(given: argparse.Namespace) -> list[int]:

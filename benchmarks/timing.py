@@ -5,12 +5,13 @@ import os
 import platform
 import resource
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["best_of", "in_own_process", "machine"]
+__all__ = ["best_of", "by_ways", "in_own_process", "machine"]
 
 
 def best_of(runs: int, work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
@@ -33,6 +34,18 @@ def in_own_process(python: str, script: str, *arguments: str) -> Any:  # noqa: A
     command = [python, script, *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def by_ways(
+    ways: Iterable[str], script: str, folder: str, pythons: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """What each way measures, in a process of its own; one whose Python is None is left out."""
+    chosen = {way: pythons.get(way, sys.executable) for way in ways}
+    return {
+        way: in_own_process(python, script, "--way", way, "--folder", folder)
+        for way, python in chosen.items()
+        if python
+    }
 
 
 def machine() -> str:

@@ -4,7 +4,15 @@ from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.kernels import mixed_hash, reversed_pairs
 
-__all__ = ["LINE_COLUMNS", "business_day", "entry_errors", "of_type", "one_currency", "settled"]
+__all__ = [
+    "LINE_COLUMNS",
+    "business_day",
+    "entry_errors",
+    "mondays",
+    "of_type",
+    "one_currency",
+    "settled",
+]
 
 LINE_COLUMNS = (
     "order_id",
@@ -20,6 +28,7 @@ LINE_COLUMNS = (
 )
 _GOODS = ("customer_key", "key_kind", "product_id", "quantity", "unit_price", "currency")
 _MICROSECONDS_PER_HOUR = 3_600_000_000
+_MONDAY = 3  # days from a Monday to 1970-01-01
 _SLOTS_OF_A_RETURN = 32
 _SPREAD = -7046029254386353131  # 2**64 over the golden ratio, odd, as a signed integer
 
@@ -101,6 +110,11 @@ def business_day(times: Series, time_zone: str) -> Series:
         return times.dt.floor("D")
     local = times.dt.tz_localize("UTC").dt.tz_convert(time_zone).dt.tz_localize(None)
     return local.dt.floor("D")
+
+
+def mondays(days: Array) -> Array:
+    """The Monday of the week of each day; days are counted from 1970 on."""
+    return days - (days + _MONDAY) % 7
 
 
 def one_currency(frame: Frame, backend: Backend, *, what: str = "Orders") -> None:

@@ -10,6 +10,7 @@ from api.auth import BEARER
 from api.failures import declared
 from api.schemas import Answer, FunnelDay, SnapshotNote
 from api.serving import ServingNow
+from gpu_pipeline.publish import Snapshot
 
 __all__ = ["router"]
 
@@ -35,12 +36,15 @@ def funnel(
 ) -> Answer[list[FunnelDay]]:
     """How far visits got, and how many carts were left, day by day; days without a visit lack."""
     with serving.published.reading() as snapshot:
-        last = until or datetime.fromisoformat(snapshot.facts["as_of"]).date()
-        # A business day of the lake's zone may be the next one.
-        last = last if until else last + timedelta(days=1)
+        # A business day of the lake's zone may be the one after the day of UTC.
+        last = until or _day_of(snapshot) + timedelta(days=1)
         first = since or last - timedelta(days=_USUAL_DAYS)
         if first > last:
             raise HTTPException(422, f"The days begin on {first} and end on {last}, before that.")
         rows = snapshot.funnel(first, last, channel=channel, device=device)
         found = [FunnelDay.model_validate(row) for row in rows]
         return Answer(data=found, snapshot=SnapshotNote.of(snapshot))
+
+
+def _day_of(snapshot: Snapshot) -> date:
+    return datetime.fromisoformat(snapshot.facts["as_of"]).date()

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.contracts import contract
-from gpu_pipeline.orders import business_day, settled
+from gpu_pipeline.orders import business_day, mondays, settled
 
 __all__ = ["WEEKS", "product_quality", "weekly_contacts", "weekly_sales", "weekly_texts"]
 
@@ -17,7 +17,6 @@ WEEKS = 13
 _COUNTS = ("units_sold", "units_returned", "contacts", "texts", "negative_texts")
 _KEY = ["product_id", "week"]
 _MICROSECONDS_PER_DAY = 86_400_000_000
-_MONDAY = 3  # days from a Monday to 1970-01-01
 # A 95 % interval of the normal distribution.
 _Z = 1.959963984540054
 
@@ -173,6 +172,5 @@ def _weekly(frame: Frame, time: str, time_zone: str, backend: Backend) -> Frame:
 def _week(days: Series, backend: Backend) -> Series:
     """The Monday of each day."""
     number = backend.as_bits(days) // _MICROSECONDS_PER_DAY
-    monday = number - (number + _MONDAY) % 7
-    times = backend.frames.Series(monday * _MICROSECONDS_PER_DAY, index=days.index)
+    times = backend.frames.Series(mondays(number) * _MICROSECONDS_PER_DAY, index=days.index)
     return times.astype(np.dtype("datetime64[us]"))

@@ -4,7 +4,7 @@ from typing import Literal
 
 from gpu_pipeline.backend import Array, Backend
 from gpu_pipeline.event_columns import times_of
-from gpu_pipeline.orders import business_day
+from gpu_pipeline.orders import business_day, mondays
 
 __all__ = ["Period", "first_moments", "periods_of"]
 
@@ -14,8 +14,6 @@ Period = Literal["day", "week"] | None
 _MICROSECONDS_PER_MINUTE = 60_000_000
 _MICROSECONDS_PER_DAY = 86_400_000_000
 _MINUTES_PER_DAY = 24 * 60
-# Day 0 is Thursday, 1 January 1970; weeks begin on Monday.
-_DAYS_TO_MONDAY = 3
 
 
 def periods_of(time: Array, per: Period, time_zone: str, backend: Backend) -> Array:
@@ -26,7 +24,7 @@ def periods_of(time: Array, per: Period, time_zone: str, backend: Backend) -> Ar
     if per is None:
         return backend.xp.zeros(len(time), dtype=backend.xp.int64)
     days = _days(time, time_zone, backend)
-    return days if per == "day" else (days + _DAYS_TO_MONDAY) // 7 * 7 - _DAYS_TO_MONDAY
+    return days if per == "day" else mondays(days)
 
 
 def first_moments(days: Array) -> Array:

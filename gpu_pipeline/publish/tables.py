@@ -10,7 +10,7 @@ from gpu_pipeline.contracts import Column, ColumnType, contract
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table", "served_tables", "snapshot_tables"]
+__all__ = ["SERVED_CONTRACTS", "Table", "served_tables", "snapshot_tables"]
 
 _SQL_TYPES = {
     "string": "TEXT",
@@ -26,7 +26,7 @@ _DTYPES = {
     "timestamp": ("datetime64[us]",),
     "bool": ("bool",),
 }
-_CONTRACTS = (
+SERVED_CONTRACTS = (
     *("customer_features", "customer_segments", "segment_profiles", "support_cases"),
     *("demand_forecast", "product_quality", "related_products", "funnel_daily"),
 )
@@ -75,7 +75,9 @@ def served_tables() -> dict[str, tuple[str, ...]]:
 
 def snapshot_tables() -> list[Table]:
     """The tables of every snapshot."""
-    return [Table(name, contract(name).columns, contract(name).key) for name in _CONTRACTS] + [
+    found = (contract(name) for name in SERVED_CONTRACTS)
+    return [
+        *(Table(one.name, one.columns, one.key) for one in found),
         _PRODUCT_NAMES,
         _PRODUCT_SENTIMENT,
     ]

@@ -9,7 +9,7 @@ import pandas as pd
 from gpu_pipeline.backend import Frame
 from gpu_pipeline.errors import LakeError
 from gpu_pipeline.pipeline import Step, Work
-from gpu_pipeline.publish import Snapshot, write_snapshot
+from gpu_pipeline.publish import SERVED_CONTRACTS, Snapshot, write_snapshot
 from gpu_pipeline.store import Lake
 from nlp import SentimentModel
 from nlp.model import version_of
@@ -17,14 +17,8 @@ from nlp.model import version_of
 __all__ = ["PUBLISH"]
 
 
-_SERVED = (
-    *("customer_features", "customer_segments", "segment_profiles", "support_cases"),
-    *("demand_forecast", "product_quality", "related_products", "funnel_daily"),
-)
-
-
 def _publish(work: Work) -> None:
-    tables = {name: _chunks(work, name) for name in _SERVED if work.has(name)}
+    tables = {name: _chunks(work, name) for name in SERVED_CONTRACTS if work.has(name)}
     if "support_cases" in tables:
         tables["support_cases"] = (some[some["is_open"]] for some in tables["support_cases"])
     sentiment = _product_sentiment(work)
@@ -104,7 +98,7 @@ def _published(lake: Lake) -> str | None:
 
 PUBLISH = Step(
     name="publish",
-    reads=(*_SERVED, "text_sentiment", "orders", "products"),
+    reads=(*SERVED_CONTRACTS, "text_sentiment", "orders", "products"),
     writes=(),
     run=_publish,
     current=_published,

@@ -17,10 +17,11 @@ from threadpoolctl import threadpool_limits
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import NotFitted, PipelineError
-from gpu_pipeline.segmentation import CANDIDATES, FEATURES, SegmentModel, segment_profiles
+from gpu_pipeline.segmentation import FEATURES, SegmentModel, segment_profiles
+from gpu_pipeline.segmentation.model import CANDIDATES
 
 CPU = Backend.choose("cpu")
-ORACLE = (Path(__file__).parent / "oracle" / "segment_profiles.sql").read_text()
+ORACLE = (Path(__file__).parent.parent / "oracle" / "segment_profiles.sql").read_text()
 AS_OF = pd.Timestamp("2026-06-30T18:00")
 # Median days since the last order, days of tenure, orders and revenue of four kinds of customer.
 KINDS = np.array(
@@ -168,7 +169,7 @@ def test_the_fit_is_as_tight_as_ten_starts_of_scikit_learn(
 def test_a_shop_larger_than_the_sample_is_fitted_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     frame, kind = planted(noise=0.4)
     whole = SegmentModel(n_segments=4, backend=CPU).fit(frame)
-    monkeypatch.setattr("gpu_pipeline.segmentation.SAMPLE_ROWS", 100)
+    monkeypatch.setattr("gpu_pipeline.segmentation.model.SAMPLE_ROWS", 100)
     model = SegmentModel(n_segments=4, backend=CPU).fit(frame)
     assert model.inertia_ == pytest.approx(whole.inertia_, rel=1e-3)
     assert adjusted_rand_score(kind, model.assign(frame)["segment"]) > 0.9

@@ -24,7 +24,7 @@ LAYERS = (
     ("backend",),
     ("privacy", "access", "kernels"),
     ("store", "orders", "labels", "ordering"),
-    ("quality", "lineage", "charts", "exchange", "event_columns"),
+    ("quality", "lineage", "charts", "exchange", "event_columns", "models"),
     (
         *("ingest", "synthetic", "sessions", "funnels", "features"),
         *("associations", "paths", "cohorts"),

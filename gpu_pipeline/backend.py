@@ -48,14 +48,23 @@ class Estimator:
 
 
 _LIBRARIES: dict[DeviceName, dict[str, str]] = {
-    "cpu": {"xp": "numpy", "frames": "pandas", "dask": "pandas"},
-    "gpu": {"xp": "cupy", "frames": "cudf", "dask": "cudf"},
+    "cpu": {"xp": "numpy", "frames": "pandas", "dask": "pandas", "special": "scipy.special"},
+    "gpu": {"xp": "cupy", "frames": "cudf", "dask": "cudf", "special": "cupyx.scipy.special"},
 }
 _ESTIMATORS: dict[str, dict[DeviceName, Estimator]] = {
     # One start from the caller's centres: both libraries then walk the same path.
     "KMeans": {
         "cpu": Estimator("sklearn.cluster", "KMeans", {"n_init": 1, "algorithm": "lloyd"}),
         "gpu": Estimator("cuml.cluster", "KMeans", {"n_init": 1}),
+    },
+    "HDBSCAN": {
+        # scikit-learn warns of a default that is to change.
+        "cpu": Estimator("sklearn.cluster", "HDBSCAN", {"copy": True}),
+        "gpu": Estimator("cuml.cluster", "HDBSCAN", {}),
+    },
+    "LogisticRegression": {
+        "cpu": Estimator("sklearn.linear_model", "LogisticRegression", {}),
+        "gpu": Estimator("cuml.linear_model", "LogisticRegression", {}),
     },
 }
 # Arrow's types in the names that each frame library's astype takes; the same in both.
@@ -111,10 +120,10 @@ class Backend:
         return cls("cpu", f"cpu: {missing}")
 
     @classmethod
-    def of(cls, frame: Frame) -> Self:
-        """The device that the frame lies on."""
-        on_gpu = type(frame).__module__.split(".")[0] == "cudf"
-        return cls("gpu", "gpu: the frame lies there") if on_gpu else cls("cpu", "cpu: it is there")
+    def of(cls, values: Frame | Series | Array) -> Self:
+        """The device that the frame, series or array lies on."""
+        on_gpu = type(values).__module__.split(".")[0] in ("cudf", "cupy")
+        return cls("gpu", "gpu: the data lie there") if on_gpu else cls("cpu", "cpu: it is there")
 
     @property
     def xp(self) -> ModuleType:
@@ -125,6 +134,11 @@ class Backend:
     def frames(self) -> ModuleType:
         """The frame module: pandas or cudf."""
         return import_module(_LIBRARIES[self.device]["frames"])
+
+    @property
+    def special(self) -> ModuleType:
+        """Special functions of arrays: scipy.special, or CuPy's, which has the commoner ones."""
+        return import_module(_LIBRARIES[self.device]["special"])
 
     @property
     def rows_at_once(self) -> int:

@@ -4,6 +4,8 @@ __all__ = [
     "ConfigError",
     "ContractError",
     "DeviceError",
+    "FitError",
+    "HistoryError",
     "IngestError",
     "LakeError",
     "NotFitted",
@@ -30,6 +32,14 @@ class ContractError(PipelineError):
 
 class LakeError(PipelineError):
     """A lake that is missing, locked, or was made with another key or by a newer version."""
+
+
+class FitError(PipelineError):
+    """A fit that came to no best parameters."""
+
+
+class HistoryError(PipelineError):
+    """Purchase histories that nobody can have, with every fault that was found in them."""
 
 
 class IngestError(PipelineError):

@@ -56,8 +56,14 @@ class Config(BaseSettings):
         None, description="Pseudonym key, 64 hex digits; after rotations all, commas between."
     )
     seed: int = Field(0, ge=0, description="Seed of everything random.")
-    segments: int = Field(5, ge=0, le=12, description="Customer segments; 0 chooses by silhouette.")
+    segments: int = Field(
+        0, ge=0, le=12, description="Customer segments; 0 chooses by silhouette and stability."
+    )
+    new_segments: bool = Field(False, description="Let a fit change what the segments mean.")
     horizon: int = Field(28, ge=1, le=365, description="Days to forecast.")
+    value_horizon: int = Field(
+        90, ge=1, le=3650, description="Days that a customer's value and churn risk are about."
+    )
     text_model: Path | None = Field(None, description="Model folder; empty is the bundled one.")
     host: str = Field("127.0.0.1", description="Address that the API binds to.")
     port: int = Field(8000, ge=1, le=65535, description="Port of the API.")

@@ -35,7 +35,7 @@ def test_each_place_gives_way_to_the_one_before_it(
     monkeypatch.setenv(f"{PREFIX}SEED", "8")
     monkeypatch.setenv(f"{PREFIX}WORKERS", "8")
     config = Config.load(workers=9)
-    assert (config.segments, config.horizon, config.seed, config.workers) == (5, 7, 8, 9)
+    assert (config.segments, config.horizon, config.seed, config.workers) == (0, 7, 8, 9)
 
 
 def test_an_argument_of_none_is_not_given_and_a_zero_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.pipeline import RunReport, Step, Work, run
+from gpu_pipeline.segmentation import NOWHERE
 from gpu_pipeline.steps import STEPS
 from gpu_pipeline.store import Lake
 
@@ -31,6 +32,7 @@ NAMES = [
     "funnel",
     "demand",
     "forecast",
+    "value",
     "sentiment",
     "features",
     "segments",
@@ -39,6 +41,7 @@ NAMES = [
     "related",
     "publish",
 ]
+OF_SEGMENTS = {"customer_segments", "segment_migration", "segment_profiles", "segment_traits"}
 OF_TEXTS = ["sentiment", "features", "segments", "support", "products", "publish"]
 
 
@@ -163,7 +166,7 @@ def test_new_orders_repeat_what_depends_on_them_and_no_more(
     lake = copied(finished, tmp_path / "lake")
     # Within the days that were known, so that the moment stays.
     land(lake, {"orders": [order(900, 40, "c9", "lamp")]}, folder=tmp_path / "earlier")
-    made = ["quality", "demand", "forecast", "features", "segments", "products", "related"]
+    made = ["quality", "demand", "forecast", "value", "features", "segments", "products", "related"]
     assert done(run(lake, STEPS, config)) == [*made, "publish"]
     # And after them: every result that speaks of the moment is made again.
     land(lake, {"orders": [order(901, DAYS + 9, "c9", "lamp")]}, folder=tmp_path / "later")
@@ -190,6 +193,7 @@ def test_new_texts_are_scored_and_published_and_nothing_else_is_done(
     ("change", "repeated"),
     [
         ({"horizon": 3}, ["forecast", "publish"]),
+        ({"value_horizon": 14}, ["value", "publish"]),
         ({"segments": 4}, ["segments", "publish"]),
         ({"seed": 1}, ["segments", "publish"]),
         ({"text_model": 1}, OF_TEXTS),
@@ -291,9 +295,15 @@ def test_an_older_moment_gives_what_was_known_then(
     assert set(rows(past, "text_sentiment")["text_id"]) < set(
         rows(now, "text_sentiment")["text_id"]
     )
-    # And back again.
+    # And back again, when segments know a moment before: who was there then, and who moved since.
     run(now, STEPS, config)
-    assert_same_answers(now, finished)
+    found, wanted = answers(now), answers(finished)
+    for table in wanted.keys() - OF_SEGMENTS:
+        assert_frames_equal(found[table], wanted[table])
+    moved = found["segment_migration"]
+    assert moved["customers"].sum() == len(wanted["customer_segments"])
+    newcomers = moved.loc[moved["from_segment"] == NOWHERE, "customers"].sum()
+    assert newcomers == len(wanted["customer_segments"]) - len(rows(past, "customer_segments"))
 
 
 def _moment(row: Any) -> datetime:
@@ -367,7 +377,7 @@ def test_a_step_that_fails_leaves_the_others_to_go_on_and_the_run_can_be_repeate
     stocked: Lake, finished: Lake, config: Config, tmp_path: Path
 ) -> None:
     lake = copied(stocked, tmp_path / "lake")
-    message = r"Of 12 steps these failed, the others are done. demand: no such shop$"
+    message = r"Of 13 steps these failed, the others are done. demand: no such shop$"
     with pytest.raises(PipelineError, match=message):
         run(lake, failing("demand", PipelineError("no such shop")), config)
     record = _last_record(lake)
@@ -446,7 +456,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
         assert list((lake.path / "writing").iterdir()) == []
         kept.add(len(complete))
     # From nothing to all but the publishing.
-    assert {0, 7} < kept
+    assert {0, 8} < kept
 
 
 def _moments(calls: int, count: int) -> list[int]:

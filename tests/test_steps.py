@@ -79,7 +79,8 @@ def test_every_table_has_the_columns_and_types_of_its_contract_and_lacks_no_valu
     finished: Lake, table: str
 ) -> None:
     found = rows(finished, table)
-    assert len(found)
+    # Nobody moved before there was a moment to move from.
+    assert len(found) or table == "segment_migration"
     assert found.dtypes.to_dict() == finished.backend.empty(contract(table)).dtypes.to_dict()
     required = [column.name for column in contract(table).columns if column.required]
     assert not found[required].isna().any(axis=None)
@@ -249,10 +250,12 @@ def test_what_is_served_is_what_the_tables_say(finished: Lake) -> None:
         assert (
             found["last_order_at"] == row["last_order_at"].isoformat(timespec="microseconds") + "Z"
         )
-        segment = segments.loc[key]
-        assert (found["segment"], found["segment_name"]) == (segment["segment"], segment["name"])
-    profiles = pd.DataFrame(snapshot.segments()).drop(columns="as_of")
-    assert_frames_equal(profiles, rows(finished, "segment_profiles").drop(columns="as_of"))
+        segment = snapshot.segments_of([int(str(key))])[int(str(key))]
+        named = ["segment", "name", "distance", "next_segment", "reason_1"]
+        assert {name: segment[name] for name in named} == segments.loc[key, named].to_dict()
+    profiles = rows(finished, "segment_profiles").drop(columns="as_of")
+    told = pd.DataFrame(snapshot.segments()).drop(columns="as_of").astype(profiles.dtypes)
+    assert_frames_equal(told, profiles)
     forecasts = rows(finished, "demand_forecast")
     for product, wanted in forecasts.groupby("product_id"):
         found_days = pd.DataFrame(snapshot.forecast(str(product)))

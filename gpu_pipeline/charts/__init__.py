@@ -9,16 +9,29 @@ from gpu_pipeline.charts.behaviour import abandonment_river, funnel_steps, reten
 from gpu_pipeline.charts.customers import segment_map
 from gpu_pipeline.charts.demand import HISTORY_WEEKS, forecast_fan
 from gpu_pipeline.charts.loading import SHOWN_REASONS, rejections_bar
+from gpu_pipeline.charts.segments import (
+    SHOWN_FEATURES,
+    migration_river,
+    segment_choice,
+    segment_heat_map,
+)
+from gpu_pipeline.charts.value import value_calibration, value_lift
 from gpu_pipeline.charts.voices import sentiment_river
 
 __all__ = [
     "HISTORY_WEEKS",
+    "SHOWN_FEATURES",
     "SHOWN_REASONS",
     "abandonment_river",
     "forecast_fan",
     "funnel_steps",
+    "migration_river",
     "rejections_bar",
     "retention_map",
+    "segment_choice",
+    "segment_heat_map",
     "segment_map",
     "sentiment_river",
+    "value_calibration",
+    "value_lift",
 ]

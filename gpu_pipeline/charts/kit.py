@@ -5,7 +5,7 @@ from html import escape
 import plotly.graph_objects as go
 
 __all__ = [
-    *("BLUE", "GREEN", "NEUTRAL", "ORANGE", "PURPLE", "RED", "SKY", "SERIES"),
+    *("BLUE", "GREEN", "INK", "NEUTRAL", "ORANGE", "PURPLE", "RED", "SKY", "SERIES"),
     *("figure_of", "nothing", "plain", "share_text"),
 ]
 

@@ -174,6 +174,10 @@ def run(
     dry_run: Annotated[  # noqa: FBT002
         bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")
     ] = False,
+    new_segments: Annotated[
+        bool | None,
+        typer.Option("--new-segments", help="Take a fit that changes what the segments mean."),
+    ] = None,
     as_json: JsonOption = False,  # noqa: FBT002
 ) -> None:
     """Bring every table up to date: only what changed, and on from where a run was killed."""
@@ -196,6 +200,7 @@ def run(
         memory=memory,
         time_zone=time_zone,
         currency=currency,
+        new_segments=new_segments,
     )
     feeds = FileMapping.load(mapping) if mapping is not None else None
     plan = planned(source, mapping=feeds) if source is not None else None

@@ -1,71 +1,156 @@
-"""Names that a merchant would use: the first rule that holds names the segment."""
+"""Names that a merchant would use, found by the rules of `name_rules`.
 
-from collections.abc import Callable
+A profile compares with the shop's own usual values, which are those of all customers taken as one
+segment: the median where the profile has a median, the mean where it has a mean. The first rule
+that holds names the segment. A segment keeps the name of the run before while that name's rule
+nearly holds and none before it holds clearly, so that names don't flicker with numbers that lie
+near a bound.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import count as count_from
+from itertools import pairwise
 
 import pandas as pd
 
-__all__ = ["segment_names"]
+from gpu_pipeline.segmentation.assignment import OUTLIER
+from gpu_pipeline.segmentation.name_rules import NAME_RULES, Row
 
+__all__ = ["Renaming", "Told", "renamings", "segment_names", "trait_names"]
 
-@dataclass(frozen=True)
-class Shop:
-    """What is usual in the shop: medians and means over all customers."""
+_SLACK = 0.1  # of a bound, by which a name that a segment has may miss it
+_TRAITS_IN_A_NAME = 2
+_STRONG = 0.25  # standard deviations, from which on a trait may carry a name on
+_BY_NAME = {rule.name: rule for rule in NAME_RULES}
+_PLACES = {rule.name: place for place, rule in enumerate(NAME_RULES)}
 
-    days_since_last_order: float
-    tenure_days: float
-    orders: float
+Told = tuple[str, str]  # a name, and what it means
 
-
-Rule = Callable[[Any, Shop], bool]
-
-# The first rule that holds names the segment.
-_NAMES: tuple[tuple[str, Rule], ...] = (
-    ("bought and sent back", lambda s, _: s.return_rate >= 0.25),
-    (
-        "champions",
-        lambda s, shop: (
-            s.orders >= 2 * shop.orders and s.days_since_last_order <= shop.days_since_last_order
-        ),
-    ),
-    (
-        "new",
-        lambda s, shop: (
-            s.tenure_days <= 0.5 * shop.tenure_days
-            and s.days_since_last_order <= shop.days_since_last_order
-        ),
-    ),
-    (
-        "loyal",
-        lambda s, shop: (
-            s.orders >= shop.orders and s.days_since_last_order <= shop.days_since_last_order
-        ),
-    ),
-    ("one-off buyers", lambda s, _: s.orders < 1.5),
-    ("slipping away", lambda s, shop: s.days_since_last_order > 1.5 * shop.days_since_last_order),
-    ("occasional", lambda _, __: True),
+_UNLIKE: Told = (
+    "unlike the others",
+    "They buy like no group of customers does. Sort them by revenue and look at the first: among "
+    "them are often the largest customers, resellers and mistakes.",
 )
 
 
-def segment_names(table: pd.DataFrame, joined: pd.DataFrame) -> list[str]:
-    """A name for each row of the profiles, told apart; `joined` has all customers' features."""
-    shop = Shop(
-        float(joined["days_since_last_order"].median()),
-        float(joined["tenure_days"].median()),
-        float(joined["orders"].mean()),
+@dataclass(frozen=True)
+class Renaming:
+    """A segment that has another name than in the run before."""
+
+    segment: int
+    before: str
+    after: str
+
+
+def segment_names(
+    profiles: pd.DataFrame, usual: Row, *, previous: Mapping[int, str] | None = None
+) -> list[Told]:
+    """(name, description) of each row of the profiles, in their order; no two names are equal.
+
+    `profiles` has segment and the columns that `NAME_RULES` bound, `usual` those of the shop;
+    `previous` are the names that segments had in the run before.
+    """
+    rows = {int(row["segment"]): row for row in profiles.to_dict("records")}
+    before = previous or {}
+    bare = {segment: _name_of(row, usual, before.get(segment, "")) for segment, row in rows.items()}
+    names = [_told_apart(segment, bare, rows, before) for segment in rows]
+    return [
+        (name, _BY_NAME[bare[segment]].description if segment != OUTLIER else _UNLIKE[1])
+        for segment, name in zip(rows, names, strict=True)
+    ]
+
+
+def trait_names(traits: pd.DataFrame, *, previous: Mapping[int, str] | None = None) -> list[Told]:
+    """(name, description) by the strongest traits: "high visits, low discount share".
+
+    For features that say nothing of orders. `traits` as `all_traits` gives them; one name for each
+    of its segments, ascending. A name of the run before stays while its traits keep their signs.
+    """
+    phrases = {
+        int(str(segment)): [
+            (f"{'high' if effect > 0 else 'low'} {feature.replace('_', ' ')}", abs(effect))
+            for feature, effect in zip(group["feature"], group["effect"], strict=True)
+        ]
+        for segment, group in traits.sort_values(["segment", "rank"]).groupby("segment")
+    }
+    names = {OUTLIER: _UNLIKE[0]}
+    for segment, kept in (previous or {}).items():
+        strong = {phrase for phrase, effect in phrases.get(segment, ()) if effect >= _STRONG}
+        if set(kept.split(", ")) <= strong and kept not in names.values():
+            names[segment] = kept
+    for segment, found in phrases.items():
+        if segment not in names:
+            names[segment] = _first_free([phrase for phrase, _ in found], names.values())
+    return [
+        (names[segment], f"Customers with {names[segment]}, compared with the others.")
+        if segment != OUTLIER
+        else _UNLIKE
+        for segment in phrases
+    ]
+
+
+def renamings(before: pd.DataFrame, after: pd.DataFrame) -> list[Renaming]:
+    """The segments of both runs whose names differ; both frames have segment and name."""
+    both = before[["segment", "name"]].merge(
+        after[["segment", "name"]], on="segment", suffixes=("_before", "_after")
     )
-    rows = list(table.itertuples())
-    names = [next(name for name, rule in _NAMES if rule(row, shop)) for row in rows]
-    return [_told_apart(i, names, rows) for i in range(len(rows))]
+    changed = both[both["name_before"] != both["name_after"]]
+    return [
+        Renaming(int(segment), old, new)
+        for segment, old, new in zip(*(changed[name] for name in changed.columns), strict=True)
+    ]
 
 
-def _told_apart(i: int, names: list[str], rows: list[Any]) -> str:
-    """Two segments of one name differ by what an order of theirs is worth."""
-    same = [j for j, name in enumerate(names) if name == names[i]]
+def _name_of(profile: Row, usual: Row, before: str) -> str:
+    """The bare name: that of the run before while it nearly holds, else the first that holds."""
+    if profile["segment"] == OUTLIER:
+        return _UNLIKE[0]
+    kept = _PLACES.get(before.split(", ")[0], -1)
+    return next(
+        rule.name
+        for place, rule in enumerate(NAME_RULES)
+        if rule.holds(profile, usual, slack=_slack(place, kept))
+    )
+
+
+def _slack(place: int, kept: int) -> float:
+    """A name's own rule may nearly hold; to take its place one before it must hold clearly."""
+    if place == kept:
+        return _SLACK
+    return -_SLACK if place < kept else 0.0
+
+
+def _told_apart(
+    segment: int, bare: Mapping[int, str], rows: Mapping[int, Row], before: Mapping[int, str]
+) -> str:
+    """Segments of one name differ by what an order of theirs is worth."""
+    name = bare[segment]
+    same = [other for other in bare if bare[other] == name]
     if len(same) == 1:
-        return names[i]
-    by_value = sorted(same, key=lambda j: -rows[j].average_order)
-    if len(same) == 2:
-        return f"{names[i]}, {'larger' if i == by_value[0] else 'smaller'} orders"
-    return f"{names[i]}, order value rank {by_value.index(i) + 1}"
+        return name
+    worth = {other: float(rows[other]["average_order"]) for other in same}
+    names = [f"{name}, {end}" for end in _ends(len(same))]
+    as_before = [other for one in names for other in same if before.get(other) == one]
+    if len(as_before) == len(same) and _nearly_falling([worth[other] for other in as_before]):
+        return before[segment]
+    return names[sorted(same, key=lambda other: -worth[other]).index(segment)]
+
+
+def _ends(count: int) -> Sequence[str]:
+    if count == 2:
+        return ("larger orders", "smaller orders")
+    return [f"order value rank {rank}" for rank in range(1, count + 1)]
+
+
+def _nearly_falling(values: Sequence[float]) -> bool:
+    return all(high >= low - _SLACK * abs(low) for high, low in pairwise(values))
+
+
+def _first_free(phrases: Sequence[str], taken: Collection[str]) -> str:
+    """The fewest leading phrases, at least the usual number, that name no other segment."""
+    for count in range(_TRAITS_IN_A_NAME, max(_TRAITS_IN_A_NAME, len(phrases)) + 1):
+        name = ", ".join(phrases[:count])
+        if name not in taken:
+            return name
+    return next(each for n in count_from(2) if (each := f"{name} ({n})") not in taken)

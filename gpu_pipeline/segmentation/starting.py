@@ -16,19 +16,20 @@ def spread_centres(points: Floats, count: int, rng: np.random.Generator) -> Floa
     there are not as many different points.
     """
     draws = 2 + int(np.log(count))
+    columns = np.ascontiguousarray(points.T)
     centres = [points[rng.integers(len(points))]]
-    nearest = _squares(points, centres[0])
+    nearest = _squares(columns, centres[0])
     while len(centres) < count and nearest.any():
         total = nearest.cumsum()
         drawn = points[total.searchsorted(rng.random(draws) * total[-1], side="right")]
-        left = [np.minimum(nearest, _squares(points, centre)) for centre in drawn]
+        left = [np.minimum(nearest, _squares(columns, centre)) for centre in drawn]
         best = min(range(draws), key=lambda i: left[i].sum())
         centres.append(drawn[best])
         nearest = left[best]
     return np.array(centres)
 
 
-def _squares(points: Floats, centre: Floats) -> Floats:
-    """Squared distances to the centre; 0 where they are too small to mean anything."""
-    squares: Floats = ((points - centre) ** 2).sum(axis=1)
+def _squares(columns: Floats, centre: Floats) -> Floats:
+    """Squared distances of (features, points) to the centre; 0 where they mean nothing."""
+    squares: Floats = ((columns - centre[:, None]) ** 2).sum(axis=0)
     return np.where(squares > _SAME, squares, 0.0)

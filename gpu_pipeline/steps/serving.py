@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pandas as pd
 
 from gpu_pipeline.backend import Frame
+from gpu_pipeline.consents import CONSENT_COLUMNS, latest_consents
 from gpu_pipeline.errors import LakeError
+from gpu_pipeline.models import ModelRegistry
 from gpu_pipeline.pipeline import Step, Work
 from gpu_pipeline.publish import SERVED_CONTRACTS, Snapshot, write_snapshot
 from gpu_pipeline.store import Lake
@@ -15,6 +18,9 @@ from nlp import SentimentModel
 from nlp.model import version_of
 
 __all__ = ["PUBLISH"]
+
+# The tables that a model makes, whose commits name it, and its kind.
+_MODELLED = {"customer_segments": "segments", "customer_value": "customer_value"}
 
 
 def _publish(work: Work) -> None:
@@ -24,6 +30,8 @@ def _publish(work: Work) -> None:
     sentiment = _product_sentiment(work)
     tables["product_sentiment"] = iter([sentiment])
     tables["product_names"] = iter([_product_names(work, sentiment["product_id"])])
+    tables["consents"] = _consents(work)
+    tables["models"] = iter([_models(work)])
     versions = {name: work.lake.version(name) for name in work.lake.tables()}
     path = write_snapshot(
         work.lake.serving,
@@ -44,6 +52,29 @@ def _chunks(work: Work, table: str) -> Iterator[pd.DataFrame]:
     frame = work.read(table)
     for i in range(frame.npartitions):
         yield work.lake.backend.to_pandas(frame.partitions[i].compute())
+
+
+def _consents(work: Work) -> Iterator[pd.DataFrame]:
+    """What customers last said to marketing, after the moment of the run too."""
+    if not work.has("customers"):
+        return
+    frame = work.lake.read("customers", CONSENT_COLUMNS)
+    for i in range(frame.npartitions):
+        yield work.lake.backend.to_pandas(latest_consents(frame.partitions[i].compute()))
+
+
+def _models(work: Work) -> pd.DataFrame:
+    """The models that made what is published, each with its card."""
+    registry = ModelRegistry(work.lake.path / "models")
+    rows = []
+    for table, kind in _MODELLED.items():
+        model_id = work.lake.note(table).get("model")
+        if model_id is None:
+            continue
+        card = json.dumps(asdict(registry.card(kind, model_id)))
+        document = json.dumps(registry.load(kind, model_id))
+        rows.append((kind, model_id, card, document))
+    return pd.DataFrame(rows, columns=["kind", "model_id", "card", "document"], dtype="str")
 
 
 def _product_names(work: Work, mentioned: "pd.Series[str]") -> pd.DataFrame:
@@ -99,6 +130,7 @@ def _published(lake: Lake) -> str | None:
 PUBLISH = Step(
     name="publish",
     reads=(*SERVED_CONTRACTS, "text_sentiment", "orders", "products"),
+    uses=("customers",),
     writes=(),
     run=_publish,
     current=_published,

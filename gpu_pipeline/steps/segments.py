@@ -1,0 +1,234 @@
+"""The step that tells which kinds of customers there are, why each is of its kind, who moved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+import pandas as pd
+from dask.base import compute
+from dask.delayed import delayed
+
+from gpu_pipeline.backend import Backend, Frame
+from gpu_pipeline.contracts import contract
+from gpu_pipeline.errors import LakeError
+from gpu_pipeline.models import ModelCard, ModelRegistry
+from gpu_pipeline.orders import one_currency
+from gpu_pipeline.pipeline import Step, Work, code_digest
+from gpu_pipeline.segmentation import (
+    FEATURES,
+    PROFILE_COLUMNS,
+    Refit,
+    SegmentModel,
+    explained,
+    moves,
+    segment_profiles,
+    segment_traits,
+    summed_moves,
+)
+from gpu_pipeline.store import Lake, Part
+
+__all__ = ["SEGMENTS"]
+
+KIND = "segments"
+_TABLE = "customer_segments"
+
+
+def _segments(work: Work) -> None:
+    """Fits on one device, on all customers' few numbers; assigns bucket by bucket.
+
+    What the run before left is read from `customer_segments`, which is therefore written last: a
+    run that is killed in between begins again from the same.
+    """
+    backend = work.lake.backend
+    columns = list(dict.fromkeys([*PROFILE_COLUMNS, *FEATURES]))
+    features: Frame = work.read("customer_features", columns).compute().reset_index(drop=True)
+    one_currency(features, backend)
+    before = _Before.of(work)
+    found = _model(work, features, before)
+    labels = backend.to_pandas(found.model.assign(features))
+    host = backend.to_pandas(features)
+    profiles = segment_profiles(host, labels, previous=before.profiles if before else None)
+    points = backend.to_host(found.model.points(features))
+    traits = segment_traits(host, labels, points, found.model.features)
+    names = {int(n): name for n, name in zip(profiles["segment"], profiles["name"], strict=True)}
+    work.facts.update(customers=len(host), segments=len(profiles), names=list(names.values()))
+    work.facts.update(found.facts)
+    written = compute(
+        *(
+            delayed(_assigned)(work, found.model, names, before, bucket)
+            for bucket in range(work.lake.buckets)
+        )
+    )
+    migration = _migration([moved for _, moved in written], before, names)
+    work.replace("segment_profiles", backend.from_pandas(profiles))
+    work.replace("segment_traits", backend.from_pandas(traits))
+    work.replace("segment_migration", backend.from_pandas(migration))
+    work.commit(
+        _TABLE,
+        [part for parts, _ in written for part in parts],
+        overwrite=True,
+        note={
+            "model": found.model_id,
+            "as_of": work.as_of.isoformat(),
+            "before": {"version": before.version, "model": before.model_id} if before else None,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The segments as the last run at an earlier moment left them.
+
+    `profiles` has segment, name and customers of then; None where its rows can't be read any more.
+    """
+
+    lake: Lake
+    version: int
+    model_id: str
+    profiles: pd.DataFrame | None
+
+    @classmethod
+    def of(cls, work: Work) -> Self | None:
+        """Those before this moment, however often it was run since; None where there are none."""
+        found = _earlier(work)
+        if found is None:
+            return None
+        version, model_id = found
+        lake = work.lake.pinned({_TABLE: version})
+        try:
+            rows = lake.read(_TABLE, ["segment", "name"])
+        except LakeError as error:
+            # A rotation or a clean-up of old files closed it: that is no fault of this run.
+            work.facts.update(before=str(error))
+            return cls(lake, version, model_id, None)
+        whole = work.lake.backend.to_pandas(rows.compute())
+        sizes = whole.groupby(["segment", "name"]).size().rename("customers").reset_index()
+        return cls(lake, version, model_id, sizes)
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The names of the segments, by number."""
+        if self.profiles is None:
+            return {}
+        named = zip(self.profiles["segment"], self.profiles["name"], strict=True)
+        return {int(segment): name for segment, name in named}
+
+    def moved(self, labels: Frame, bucket: int) -> pd.DataFrame | None:
+        """How many customers of a bucket went from which segment to which; None if unknown."""
+        if self.profiles is None:
+            return None
+        then = self.lake.read_bucket(_TABLE, bucket, columns=["customer_key", "segment"])
+        return Backend.of(labels).to_pandas(moves(then, labels))
+
+
+def _earlier(work: Work) -> tuple[int, str] | None:
+    """(the version, the id of its model) of the last run at an earlier moment than this."""
+    if work.lake.version(_TABLE) is None:
+        return None
+    version = None
+    for entry in work.lake.history(_TABLE):
+        version = entry["version"] if version is None else version
+        if entry["operation"] in ("compact", "evolve"):
+            continue  # of the same rows, and the one that can be read the longest
+        if "model" in entry and datetime.fromisoformat(entry["as_of"]) < work.as_of:
+            return version, entry["model"]
+        version = None
+    return None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The model that makes the tables, the id it has in the registry, and what is to be said."""
+
+    model: SegmentModel
+    model_id: str
+    facts: dict[str, Any]
+
+
+def _model(work: Work, features: Frame, before: _Before | None) -> _Found:
+    """A model of these customers, or the one before where the new one is not fit to replace it."""
+    registry = ModelRegistry(work.lake.path / "models")
+    backend, config = work.lake.backend, work.config
+    fitted = SegmentModel(n_segments=config.segments, seed=config.seed, backend=backend)
+    previous = _previous(registry, before, fitted, backend)
+    fitted.fit(features, previous=previous)
+    refit = fitted.refit_of(previous, features) if previous else None
+    asked_anew = config.new_segments or config.segments not in (0, _count(previous))
+    why = () if refit is None or asked_anew else tuple(refit.reasons)
+    metrics = {
+        "customers": len(features),
+        "segments": len(fitted.segments_),
+        "silhouette": fitted.silhouette_,
+        "stability": fitted.stability_,
+        "inertia": fitted.inertia_,
+        "choice": fitted.choice_,
+        "refit": _as_facts(refit),
+    }
+    card = ModelCard(
+        kind=KIND,
+        model_id=work.run_id,
+        as_of=work.as_of.isoformat(),
+        device=backend.reason,
+        code=code_digest("gpu_pipeline", "nlp"),
+        seed=config.seed,
+        data_versions={"customer_features": work.lake.version("customer_features") or 0},
+        metrics=metrics,
+        is_published=not why,
+        reasons=why,
+    )
+    registry.save(fitted.document(), card)
+    told = {name: metrics[name] for name in ("silhouette", "stability", "inertia", "refit")}
+    if why and previous is not None and before is not None:
+        return _Found(previous, before.model_id, {**told, "kept": before.model_id, "why": why})
+    return _Found(fitted, work.run_id, told)
+
+
+def _previous(
+    registry: ModelRegistry, before: _Before | None, fitted: SegmentModel, backend: Backend
+) -> SegmentModel | None:
+    """The model of the run before, unless it speaks of other features."""
+    if before is None:
+        return None
+    document = registry.load(KIND, before.model_id)
+    previous = SegmentModel.of_document(document, backend=backend)
+    return previous if tuple(previous.features) == tuple(fitted.features) else None
+
+
+def _count(model: SegmentModel | None) -> int:
+    return 0 if model is None else len(model.segments_)
+
+
+def _as_facts(refit: Refit | None) -> dict[str, Any] | None:
+    return None if refit is None else dict(vars(refit))
+
+
+def _assigned(
+    work: Work, model: SegmentModel, names: dict[int, str], before: _Before | None, bucket: int
+) -> tuple[list[Part], pd.DataFrame | None]:
+    """(the written parts of a bucket, how many of its customers went which way)."""
+    backend, table = work.lake.backend, contract(_TABLE)
+    columns = ["customer_key", "as_of", *FEATURES]
+    features = work.lake.read_bucket("customer_features", bucket, columns=columns)
+    told = explained(model, features)
+    as_of = features["as_of"].reset_index(drop=True)
+    whole = told.assign(name=told["segment"].map(names).astype("str"), as_of=as_of)
+    parts = work.writer.write(backend.cast(whole, table), table, number=bucket)
+    return parts, before.moved(told, bucket) if before else None
+
+
+def _migration(
+    parts: Sequence[pd.DataFrame | None], before: _Before | None, names: dict[int, str]
+) -> pd.DataFrame:
+    """Who went where; nobody did before there were segments."""
+    then = before.names if before else {}
+    return summed_moves([p for p in parts if p is not None], before=then, after=names)
+
+
+SEGMENTS = Step(
+    name="segments",
+    reads=("customer_features",),
+    writes=("segment_profiles", "segment_traits", "segment_migration", _TABLE),
+    run=_segments,
+    settings=("segments", "seed", "new_segments"),
+)

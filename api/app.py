@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from api.auth import Authentication, Keys
 from api.exchange import Exchange
 from api.failures import PROBLEM_JSON, handle_failures
-from api.routes import customers, meta, products, segments, sentiment, trends
+from api.routes import customers, meta, models, products, segments, sentiment, trends
 from api.serving import Serving
 from gpu_pipeline import __version__
 from gpu_pipeline.config import Config
@@ -45,7 +45,7 @@ def create_app(config: Config | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.config = config
-    for module in (sentiment, customers, segments, products, trends, meta):
+    for module in (sentiment, customers, segments, products, trends, models, meta):
         app.include_router(module.router)
     handle_failures(app)
     # The last one added is the outermost.

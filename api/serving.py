@@ -11,8 +11,9 @@ from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
+from api.assigning import Assigner
 from api.batching import Batches
-from api.schemas import SnapshotNote
+from api.schemas import ModelNote, SnapshotNote
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.config import Config
 from gpu_pipeline.errors import LakeError
@@ -21,7 +22,7 @@ from gpu_pipeline.publish import Snapshot, current_version
 from gpu_pipeline.store import Lake
 from nlp import SentimentModel
 
-__all__ = ["Published", "Serving", "ServingNow", "serving_folder"]
+__all__ = ["Published", "Serving", "ServingNow", "model_note", "serving_folder"]
 
 LOOK_SECONDS = 0.5
 
@@ -31,6 +32,12 @@ logger = logging.getLogger(__name__)
 def serving_folder(config: Config) -> Path:
     """Where the lake's published snapshots lie."""
     return config.lake / "serving"
+
+
+def model_note(snapshot: Snapshot, kind: str) -> ModelNote | None:
+    """Which model of the kind made what is published; None where none did."""
+    model_id = snapshot.model_ids.get(kind)
+    return None if model_id is None else ModelNote(kind=kind, id=model_id)
 
 
 class Published:
@@ -124,6 +131,7 @@ class Serving:
     def __init__(self, config: Config, model: SentimentModel) -> None:
         self._config = config
         self._keys: tuple[str, str] | None = None
+        self._assigner: tuple[str, Assigner | None] | None = None
         self.published = Published(serving_folder(config))
         self.batches = Batches(model.score)
         self.labels = model.labels
@@ -155,6 +163,13 @@ class Serving:
             LakeError: the lake's keys can't be had, or are being rotated.
         """
         return token(customer_id, key=self._key_of(snapshot.version), kind="customer")
+
+    def assigner(self, snapshot: Snapshot) -> Assigner | None:
+        """The model of segments that the snapshot was made with, read once for each snapshot."""
+        known = self._assigner
+        if known is None or known[0] != snapshot.version:
+            self._assigner = known = (snapshot.version, Assigner.of(snapshot))
+        return known[1]
 
     def _key_of(self, version: str) -> str:
         """The lake's keys, read anew for each snapshot: a rotation publishes one."""

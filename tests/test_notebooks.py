@@ -57,6 +57,12 @@ def visits(shop: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     return run_cells("05_visits.ipynb", shop, tmp_path_factory.mktemp("jupyter"))
 
 
+@pytest.fixture(scope="module")
+def segments(shop: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The same of the notebook on segments and value."""
+    return run_cells("02_segments.ipynb", shop, tmp_path_factory.mktemp("jupyter"))
+
+
 def run_cells(name: str, lake: Lake, own: Path) -> list[Any]:
     """The notebook's code cells, run on the lake from their own folder."""
     notebook = read(FOLDER / name)
@@ -101,8 +107,24 @@ def test_the_visits_show_three_pictures_and_their_tables(visits: list[Any]) -> N
     assert [source.split(" = ")[0] for source in quiet] == ["lake_path"]
 
 
-def test_notebooks_warn_of_nothing(executed: list[Any], visits: list[Any]) -> None:
-    cells = [*executed, *visits]
+def test_the_segments_show_their_pictures_tables_and_an_export(
+    segments: list[Any], shop: Lake
+) -> None:
+    kinds = [[mark["type"] for mark in figure["data"]] for figure in outputs(segments, FIGURE)]
+    # Orders of 100 days are too few to test a value on: the last two say so.
+    assert kinds == [["scatter"] * 2, ["scatter"], ["heatmap"], ["sankey"], [], []]
+    tables = "".join(outputs(segments, TABLE))
+    names = shop.read("segment_profiles").compute()["name"]
+    for shown in (*names, "the usual", "not there before", "p_alive", "no consent", "C0000008"):
+        assert shown in tables
+    quiet = [cell.source for cell in segments if not cell.outputs]
+    assert [source.split(" = ")[0] for source in quiet] == ["lake_path"]
+
+
+def test_notebooks_warn_of_nothing(
+    executed: list[Any], visits: list[Any], segments: list[Any]
+) -> None:
+    cells = [*executed, *visits, *segments]
     assert [output for cell in cells for output in cell.outputs if "name" in output] == []
 
 

@@ -32,6 +32,7 @@ TYPES = {
     "int64": ("int64", 1),
     "float64": ("float64", 0.5),
     "timestamp": ("datetime64[us]", MOMENT),
+    "bool": ("bool", True),
 }
 
 
@@ -73,14 +74,17 @@ def test_what_is_published_is_read_back_with_its_types(folder: Path) -> None:
     snapshot = Snapshot.open(folder)
     rich = snapshot.customer(2**63 - 1)
     new = snapshot.customer(-(2**63))
+    found = snapshot.segments_of([2**63 - 1, -(2**63)])
     snapshot.close()
 
     assert rich is not None
     assert new is not None
     assert (rich["customer_key"], rich["revenue"]) == (2**63 - 1, 2**53 + 1)
     assert rich["last_order_at"] == "2026-01-02T03:04:05.678901Z"
-    assert (rich["segment"], rich["segment_name"], rich["distance"]) == (4, "gold", 0.5)
-    assert (new["revenue"], new["segment"], new["segment_name"]) == (-5, None, None)
+    assert new["revenue"] == -5
+    assert found.keys() == {2**63 - 1}
+    gold = found[2**63 - 1]
+    assert (gold["segment"], gold["name"], gold["distance"]) == (4, "gold", 0.5)
 
 
 def test_an_unknown_customer_or_product_is_none_and_has_no_forecast(folder: Path) -> None:
@@ -313,7 +317,7 @@ def test_a_file_that_is_no_snapshot_or_of_another_layout_is_refused(folder: Path
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(LakeError, match="has layout 99, this version reads 2: publish again"):
+    with pytest.raises(LakeError, match="has layout 99, this version reads 3: publish again"):
         Snapshot.open(folder)
     path.write_bytes(b"not a database, but long enough to be taken for one" * 99)
     with pytest.raises(LakeError, match=r"can't be read .*not a database"):

@@ -8,10 +8,12 @@ import sys
 import typer
 
 from gpu_pipeline.cli import (
+    exporting,
     governing,
     looking,
     quality,
     running,
+    segmenting,
     serving,
     sessionizing,
     texts,
@@ -37,12 +39,15 @@ for command in (
     looking.report,
     looking.status,
     looking.history,
+    looking.models,
     quality.quality,
     upkeep.compact,
     governing.rotate_key,
     texts.score,
     texts.train,
     sessionizing.sessionize,
+    segmenting.segment,
+    exporting.export_segment,
     serving.serve,
 ):
     app.command()(command)

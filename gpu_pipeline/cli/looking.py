@@ -7,7 +7,7 @@ import typer
 
 from gpu_pipeline.cli.options import JsonOption, LakeOption, config_of, open_lake
 
-__all__ = ["answers", "history", "report", "status"]
+__all__ = ["answers", "history", "models", "report", "status"]
 
 
 def answers(lake: LakeOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
@@ -93,3 +93,40 @@ def history(
         "run": Column("run"),
     }
     print_table(f"History of {table}", shown, columns)
+
+
+def models(lake: LakeOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
+    """Show the models that were fitted: what they were made from, and which are in use."""
+    from dataclasses import asdict
+
+    import pandas as pd
+
+    from gpu_pipeline.models import ModelRegistry
+    from gpu_pipeline.terminal import Column, print_json, print_table
+
+    cards = ModelRegistry(open_lake(config_of(lake=lake)).path / "models").cards()
+    if as_json:
+        print_json([asdict(card) for card in cards])
+        return
+    rows = [
+        {
+            "kind": card.kind,
+            "model": card.model_id,
+            "as_of": card.as_of[:16],
+            "published": "yes" if card.is_published else f"no: {'; '.join(card.reasons)}",
+            "metrics": ", ".join(
+                f"{name} {value:.3g}"
+                for name, value in card.metrics.items()
+                if isinstance(value, float | int) and not isinstance(value, bool)
+            ),
+        }
+        for card in cards
+    ]
+    columns = {
+        "kind": Column("kind"),
+        "model": Column("model"),
+        "as_of": Column("as of"),
+        "published": Column("published"),
+        "metrics": Column("metrics"),
+    }
+    print_table("Models", pd.DataFrame(rows, columns=list(columns)), columns)

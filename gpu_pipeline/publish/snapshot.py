@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -13,12 +13,15 @@ from gpu_pipeline.publish.folder import FINISHED, LAYOUT, current_version
 
 __all__ = ["Snapshot"]
 
-_CUSTOMER = """
-SELECT f.*, s.segment, s.name AS segment_name, s.distance
-FROM customer_features f LEFT JOIN customer_segments s ON s.customer_key = f.customer_key
-WHERE f.customer_key = ?
-"""
+_CUSTOMER = "SELECT * FROM customer_features WHERE customer_key = ?"
+# Of some customers, for whom a mark each is put in.
+_OF_CUSTOMERS = "SELECT {columns} FROM {table} WHERE customer_key IN ({marks})"
+_ANY_CONSENT = "SELECT EXISTS (SELECT 1 FROM consents) AS found"
 _SEGMENTS = "SELECT * FROM segment_profiles ORDER BY segment"
+_TRAITS = "SELECT * FROM segment_traits ORDER BY segment, rank"
+_MIGRATION = "SELECT * FROM segment_migration ORDER BY from_segment, to_segment"
+_MODELS = "SELECT kind, model_id, card FROM models ORDER BY kind"
+_MODEL = "SELECT * FROM models WHERE kind = ?"
 _PRODUCT = """
 SELECT n.product_id, n.name, s.texts, s.negative, s.neutral, s.positive
 FROM product_names n LEFT JOIN product_sentiment s ON s.product_id = n.product_id
@@ -76,6 +79,7 @@ class Snapshot:
         self._lookups = _Reader(path)
         self._searches = _Reader(path)
         self.facts = {row["name"]: row["value"] for row in self._lookups.rows("SELECT * FROM meta")}
+        self.model_ids = {row["kind"]: row["model_id"] for row in self.models()}
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -96,8 +100,30 @@ class Snapshot:
         self._searches.close()
 
     def customer(self, key: int) -> dict[str, Any] | None:
-        """Features of one customer with `segment`, `segment_name` and `distance`, if known."""
+        """Features of one customer, if known."""
         return self._row(_CUSTOMER, key)
+
+    def buyers_of(self, keys: Sequence[int]) -> set[int]:
+        """Those of the customers who bought something."""
+        return set(self._of_customers("customer_features", keys, columns="customer_key"))
+
+    def segments_of(self, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """Those of the customers who are in a segment, by key: which, how near, and why."""
+        return self._of_customers("customer_segments", keys)
+
+    def values_of(self, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """What those of the customers who bought something may still buy, by key."""
+        return self._of_customers("customer_value", keys)
+
+    def consents_of(self, keys: Sequence[int]) -> dict[int, bool]:
+        """What those of the customers who ever said something to marketing last said."""
+        found = self._of_customers("consents", keys)
+        return {key: bool(row["marketing"]) for key, row in found.items()}
+
+    def has_consents(self) -> bool:
+        """Whether anybody's consent to marketing is known at all."""
+        (row,) = self._lookups.rows(_ANY_CONSENT)
+        return bool(row["found"])
 
     def open_cases(self, key: int) -> list[dict[str, Any]]:
         """Support cases of one customer that wait for an answer, the oldest first."""
@@ -106,6 +132,22 @@ class Snapshot:
     def segments(self) -> list[dict[str, Any]]:
         """The segment profiles, in order of their number."""
         return self._lookups.rows(_SEGMENTS)
+
+    def traits(self) -> list[dict[str, Any]]:
+        """What sets segments apart, the strongest trait of each first."""
+        return self._lookups.rows(_TRAITS)
+
+    def migration(self) -> list[dict[str, Any]]:
+        """How many customers went from which segment to which since the run before."""
+        return self._lookups.rows(_MIGRATION)
+
+    def models(self) -> list[dict[str, Any]]:
+        """kind, model_id and card (JSON) of each model that made what is published."""
+        return self._lookups.rows(_MODELS)
+
+    def model(self, kind: str) -> dict[str, Any] | None:
+        """The same of one kind, with its `document` (JSON); None where none is published."""
+        return self._row(_MODEL, kind)
 
     def product(self, product_id: str) -> dict[str, Any] | None:
         """Name and text counts (None where nobody wrote) of one product, if known."""
@@ -145,6 +187,14 @@ class Snapshot:
         `after` is the last product_id of the page before.
         """
         return self._searches.rows(_PRODUCTS, after, search.casefold(), limit)
+
+    def _of_customers(
+        self, table: str, keys: Sequence[int], *, columns: str = "*"
+    ) -> dict[int, dict[str, Any]]:
+        marks = ", ".join("?" * len(keys))
+        query = _OF_CUSTOMERS.format(columns=columns, table=table, marks=marks)
+        rows = self._lookups.rows(query, *keys)
+        return {row["customer_key"]: row for row in rows}
 
     def _row(self, query: str, *values: object) -> dict[str, Any] | None:
         rows = self._lookups.rows(query, *values)

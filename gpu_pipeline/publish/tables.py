@@ -27,7 +27,8 @@ _DTYPES = {
     "bool": ("bool",),
 }
 SERVED_CONTRACTS = (
-    *("customer_features", "customer_segments", "segment_profiles", "support_cases"),
+    *("customer_features", "customer_segments", "segment_profiles", "segment_traits"),
+    *("segment_migration", "customer_value", "support_cases"),
     *("demand_forecast", "product_quality", "related_products", "funnel_daily"),
 )
 
@@ -80,6 +81,8 @@ def snapshot_tables() -> list[Table]:
         *(Table(one.name, one.columns, one.key) for one in found),
         _PRODUCT_NAMES,
         _PRODUCT_SENTIMENT,
+        _CONSENTS,
+        _MODELS,
     ]
 
 
@@ -105,6 +108,24 @@ _PRODUCT_SENTIMENT = Table(
         _column("positive", "int64", "How many are positive."),
     ),
     ("product_id",),
+)
+_CONSENTS = Table(
+    "consents",
+    (
+        _column("customer_key", "int64", "Keyed pseudonym of the person."),
+        _column("marketing", "bool", "What the customer last said to marketing."),
+    ),
+    ("customer_key",),
+)
+_MODELS = Table(
+    "models",
+    (
+        _column("kind", "string", "What it is for: segments, customer_value."),
+        _column("model_id", "string", "The run that fitted it."),
+        _column("card", "string", "What it was made from, as JSON."),
+        _column("document", "string", "All that it learnt, as JSON."),
+    ),
+    ("kind",),
 )
 
 

@@ -590,10 +590,10 @@ def test_a_bucket_that_memory_does_not_hold_is_settled_in_pieces(tmp_path: Path)
     ]
     file = write(tmp_path / "orders.csv", orders(*rows))
     made = []
-    for name, size in (("whole", 2**31), ("pieces", 4_000)):
+    for name, size in (("whole", 2**31), ("pieces", 32_000)):
         lake = Lake.create(tmp_path / name, buckets=2, backend=CPU, key=KEY)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("gpu_pipeline.ingest.loading.LEAST_PIECE_BYTES", 2_000)
+            patch.setattr("gpu_pipeline.ingest.loading.LEAST_PIECE_BYTES", 16_000)
             options = LoadOptions(memory_bytes=size)
             (report,) = load_plan(lake, planned(file), options=options).files
         assert counts(report) == (400, 10, 105)

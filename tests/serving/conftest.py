@@ -1,6 +1,8 @@
 """A small published shop, a tiny text model in the product's own format, and the app on both."""
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,10 @@ from gpu_pipeline.backend import Backend
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.features import SCORES
+from gpu_pipeline.models import ModelCard
 from gpu_pipeline.privacy import token
 from gpu_pipeline.publish import write_snapshot
+from gpu_pipeline.segmentation import SegmentModel
 from gpu_pipeline.store import Lake
 from nlp import SentimentModel
 
@@ -73,8 +77,51 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
             "segment": [0, 0, 1],
             "name": ["regulars", "regulars", "one-time buyers"],
             "distance": [0.25, 1.5, 0.75],
+            "next_segment": [1, 1, 0],
+            "reason_1": ["orders often", "spends much", "orders rarely"],
+            "reason_2": ["spends much", None, None],
         }
-    ).astype({"as_of": "datetime64[us]"})
+    )
+    traits = pd.DataFrame(
+        {
+            "segment": [1, 0, 0],
+            "rank": [1, 2, 1],
+            "feature": ["orders", "revenue", "orders"],
+            "value": [1.0, 900.0, 6.0],
+            "usual": 3.0,
+            "effect": [-1.0, 0.5, 1.5],
+            "label": ["1 order", "GBP 9.00", "6 orders"],
+            "text": ["1 order", "GBP 9.00 spent", "6 orders, 2x the usual"],
+        }
+    )
+    moves = pd.DataFrame(
+        {
+            "from_segment": [0, -2],
+            "to_segment": [1, 0],
+            "from_name": ["regulars", "not there before"],
+            "to_name": ["one-time buyers", "regulars"],
+            "customers": [1, 2],
+            "share_of_from": 1.0,
+        }
+    )
+    values = pd.DataFrame(
+        {
+            "customer_key": keys[:2],
+            "as_of": AS_OF,
+            "horizon_days": 90,
+            "purchases": [3, 9],
+            "p_alive": [0.25, 0.75],
+            "churn_risk": [0.875, 0.5],
+            "is_churning": [True, False],
+            "expected_purchases": [0.125, 2.5],
+            "expected_value": [150.5, 9000.0],
+            "value_low": 0.0,
+            "value_high": 20000.0,
+            "currency": "GBP",
+        }
+    )
+    # 17850 took the consent back; nobody knows what C-9 said.
+    consents = pd.DataFrame({"customer_key": keys[:3], "marketing": [True, False, True]})
     profiles = pd.DataFrame(
         {
             "segment": [1, 0],
@@ -90,8 +137,11 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
             "revenue": [900.0, 13000.0],
             "return_rate": [0.0, 0.05],
             "currency": "GBP",
+            "growth": [None, 0.5],
+            "customers_before": [None, 2.0],
+            "description": ["They bought once.", "They buy often."],
         }
-    ).astype({"as_of": "datetime64[us]"})
+    )
     day = AS_OF.normalize()
     forecast = pd.DataFrame(
         {
@@ -162,8 +212,12 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
     return {
         # In chunks, as a run brings them.
         "customer_features": [features.iloc[:2], features.iloc[2:]],
-        "customer_segments": [segments],
-        "segment_profiles": [profiles],
+        "customer_segments": [whole(segments, "customer_segments")],
+        "segment_profiles": [whole(profiles, "segment_profiles")],
+        "segment_traits": [whole(traits, "segment_traits")],
+        "segment_migration": [whole(moves, "segment_migration")],
+        "customer_value": [whole(values, "customer_value")],
+        "consents": [consents],
         "demand_forecast": [forecast],
         "product_names": [names],
         "product_sentiment": [sentiment],
@@ -172,6 +226,55 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
         "related_products": [whole(related, "related_products")],
         "funnel_daily": [whole(visits, "funnel_daily")],
     }
+
+
+@pytest.fixture(scope="session")
+def model_rows(segment_model: SegmentModel) -> pd.DataFrame:
+    """A model of segments that was fitted, and one of value that has only a card here."""
+    documents = {"segments": segment_model.document(), "customer_value": {}}
+    rows = [
+        (kind, f"run-{kind}", json.dumps(asdict(_card(kind))), json.dumps(document))
+        for kind, document in documents.items()
+    ]
+    return pd.DataFrame(rows, columns=["kind", "model_id", "card", "document"], dtype="str")
+
+
+@pytest.fixture(scope="session")
+def segment_model(made_customers: pd.DataFrame) -> SegmentModel:
+    """Two segments of the made customers."""
+    return SegmentModel(n_segments=2, backend=CPU).fit(made_customers)
+
+
+@pytest.fixture(scope="session")
+def made_customers() -> pd.DataFrame:
+    """customer_key and features: every other one orders often and lately, the others once."""
+    count = 60
+    rng = np.random.default_rng(0)
+    is_often = np.arange(count) % 2 == 0
+    return pd.DataFrame(
+        {
+            "customer_key": np.arange(count),
+            "days_since_last_order": np.where(is_often, 5.0, 300.0) + rng.random(count),
+            "orders": np.where(is_often, 9, 1),
+            "revenue": np.where(is_often, 90_000, 4_000) + rng.integers(0, 99, count),
+            "discount_share": rng.random(count),
+            "mean_days_between_orders": np.where(is_often, 20.5, np.nan),
+            "orders_last_90_days": np.where(is_often, 4, 0),
+        }
+    )
+
+
+def _card(kind: str) -> ModelCard:
+    return ModelCard(
+        kind=kind,
+        model_id=f"run-{kind}",
+        as_of=AS_OF.isoformat(),
+        device="cpu: asked for",
+        code="0f" * 12,
+        seed=7,
+        data_versions={"customer_features": 3},
+        metrics={"stability": 0.5},
+    )
 
 
 def whole(frame: pd.DataFrame, table: str) -> pd.DataFrame:
@@ -188,10 +291,17 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
-def publish(lake: Lake) -> Callable[..., Path]:
-    """Publishes the shop; each call is a run, whose forecasts are `units`."""
+def publish(lake: Lake, model_rows: pd.DataFrame) -> Callable[..., Path]:
+    """Publishes the shop; each call is a run, whose forecasts are `units`.
 
-    def publish(*, units: float = 1.0, run_id: str = "run-1") -> Path:
+    Further frames take the place of the tables of their names; None leaves one out.
+    """
+
+    def publish(
+        *, units: float = 1.0, run_id: str = "run-1", **changed: pd.DataFrame | None
+    ) -> Path:
+        tables = {"models": [model_rows], **frames(lake, units=units)}
+        tables |= {name: [] if frame is None else [frame] for name, frame in changed.items()}
         facts = {
             "run_id": run_id,
             "as_of": AS_OF.isoformat(),
@@ -200,7 +310,7 @@ def publish(lake: Lake) -> Callable[..., Path]:
             "model_version": "abc",
             "fingerprint": "f1",
         }
-        return write_snapshot(lake.path / "serving", frames(lake, units=units), facts=facts)
+        return write_snapshot(lake.path / "serving", tables, facts=facts)
 
     return publish
 

@@ -8,14 +8,14 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.auth import Keys, digest
-from api.routes import customers, meta, products, segments, sentiment
+from api.routes import customers, meta, models, products, segments, sentiment, trends
 from gpu_pipeline.config import Config
 from gpu_pipeline.errors import ConfigError
 
 OPEN = {"/", "/docs", "/healthz", "/readyz", "/assets/{name}", "/openapi.json"}
 ROUTES = [
     (method, route.path)
-    for module in (customers, meta, products, segments, sentiment)
+    for module in (customers, meta, models, products, segments, sentiment, trends)
     for route in module.router.routes
     if isinstance(route, APIRoute)
     for method in sorted(route.methods)

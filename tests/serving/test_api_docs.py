@@ -72,9 +72,14 @@ def test_the_description_names_every_operation_once(client: TestClient) -> None:
     names = [operation["operationId"] for path in paths.values() for operation in path.values()]
     assert sorted(names) == [
         "alive",
+        "assign",
         "customer",
+        "customer_segment",
         "forecast",
         "funnel",
+        "lookup",
+        "migration",
+        "models",
         "products",
         "quality",
         "ready",

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from api.schemas import (
     CustomerFeatures,
+    CustomerValue,
     Forecast,
     ForecastDay,
     FunnelDay,
@@ -16,6 +17,8 @@ from api.schemas import (
     QualityWeek,
     RelatedProduct,
     Segment,
+    SegmentMove,
+    SegmentTrait,
 )
 from gpu_pipeline.config import Config
 from gpu_pipeline.contracts import contract
@@ -43,7 +46,28 @@ def test_a_customer_is_found_by_the_raw_id_and_answered_without_it(
     assert answer.json() == {
         "data": {
             "customer_key": as_hex(token("17850", key=lake.key, kind="customer")),
-            "segment": {"segment": 0, "name": "regulars", "distance": 1.5},
+            "segment": {
+                "segment": 0,
+                "name": "regulars",
+                "distance": 1.5,
+                "reasons": ["spends much"],
+                "as_of": "2011-12-09T12:50:00Z",
+                "model": {"kind": "segments", "id": "run-segments"},
+            },
+            "value": {
+                "as_of": "2011-12-09T12:50:00Z",
+                "horizon_days": 90,
+                "purchases": 9,
+                "p_alive": 0.75,
+                "churn_risk": 0.5,
+                "is_churning": False,
+                "expected_purchases": 2.5,
+                "expected_value": 9000.0,
+                "value_low": 0.0,
+                "value_high": 20000.0,
+                "currency": "GBP",
+                "model": {"kind": "customer_value", "id": "run-customer_value"},
+            },
             "features": {
                 "as_of": "2011-12-09T12:50:00Z",
                 "first_order_at": "2011-12-07T12:50:00Z",
@@ -87,7 +111,7 @@ def test_a_mail_address_is_an_id_in_any_case(shop: TestClient) -> None:
 
 def test_a_customer_without_a_segment_has_none(shop: TestClient) -> None:
     found = shop.get("/v1/customers/C-9").json()["data"]
-    assert found["segment"] is None
+    assert (found["segment"], found["value"]) == (None, None)
     assert found["features"]["orders"] == 4
 
 
@@ -283,7 +307,12 @@ def test_the_funnel_is_told_day_by_day_over_channels_or_for_one(shop: TestClient
 def test_answers_have_every_column_of_their_contracts() -> None:
     features = set(contract("customer_features").names) - {"customer_key"}
     assert set(CustomerFeatures.model_fields) == features
-    assert set(Segment.model_fields) == set(contract("segment_profiles").names)
+    assert set(Segment.model_fields) == {*contract("segment_profiles").names, "traits"}
+    traits = set(contract("segment_traits").names)
+    assert set(SegmentTrait.model_fields) == traits - {"segment"}
+    assert set(SegmentMove.model_fields) == set(contract("segment_migration").names)
+    value = set(contract("customer_value").names)
+    assert set(CustomerValue.model_fields) == (value - {"customer_key"}) | {"model"}
     forecast = set(Forecast.model_fields) | set(ForecastDay.model_fields)
     assert forecast - {"name", "days"} == set(contract("demand_forecast").names)
     quality = set(ProductQuality.model_fields) | set(QualityWeek.model_fields)

@@ -16,7 +16,8 @@ class Dialect:
     A quote inside of quotes is doubled, or has `escape` before it. Without a `quote`, quotation
     marks are letters like others. `header` names the columns of files that don't. Of `fields`,
     those that the file has are read, also inside of nested columns (``user.address.country``,
-    ``items[0].sku``); None stands for every column as it is.
+    ``items[0].sku``); None stands for every column as it is. An empty line is no row, unless there
+    are `blank_rows`: in a file of one column it may be one that says nothing.
 
     >>> Dialect(";", quote="'", escape="\\").for_arrow().delimiter
     ';'
@@ -28,6 +29,7 @@ class Dialect:
     escape: str = ""
     header: tuple[str, ...] = ()
     fields: tuple[str, ...] | None = None
+    blank_rows: bool = False
 
     def of(self, names: list[str]) -> list[str]:
         """The columns of these that are to be read: without any, rows could not be counted."""
@@ -42,6 +44,7 @@ class Dialect:
             quote_char=self.quote or False,
             escape_char=self.escape or False,
             newlines_in_values=bool(self.quote),
+            ignore_empty_lines=not self.blank_rows,
             **more,
         )
 

@@ -1,0 +1,74 @@
+"""What goes in and comes out, as types: every answer is an `Answer`, every failure a `Problem`."""
+
+from api.schemas.answers import (
+    Answer,
+    Fault,
+    Modelled,
+    ModelNote,
+    Page,
+    Problem,
+    SnapshotNote,
+    Status,
+)
+from api.schemas.customers import (
+    Customer,
+    CustomerFeatures,
+    CustomerIds,
+    CustomerValue,
+    FoundCustomer,
+    OpenCase,
+)
+from api.schemas.models import Model
+from api.schemas.products import (
+    Forecast,
+    ForecastDay,
+    Product,
+    ProductQuality,
+    QualityWeek,
+    RelatedProduct,
+    Relation,
+)
+from api.schemas.segments import (
+    AssignedSegment,
+    CustomerSegment,
+    NewCustomers,
+    Segment,
+    SegmentMove,
+    SegmentTrait,
+)
+from api.schemas.texts import Sentiment, Texts
+from api.schemas.trends import FunnelDay
+
+__all__ = [
+    "Answer",
+    "AssignedSegment",
+    "Customer",
+    "CustomerFeatures",
+    "CustomerIds",
+    "CustomerSegment",
+    "CustomerValue",
+    "Fault",
+    "Forecast",
+    "ForecastDay",
+    "FoundCustomer",
+    "FunnelDay",
+    "Model",
+    "ModelNote",
+    "Modelled",
+    "NewCustomers",
+    "OpenCase",
+    "Page",
+    "Problem",
+    "Product",
+    "ProductQuality",
+    "QualityWeek",
+    "RelatedProduct",
+    "Relation",
+    "Segment",
+    "SegmentMove",
+    "SegmentTrait",
+    "Sentiment",
+    "SnapshotNote",
+    "Status",
+    "Texts",
+]

@@ -1,0 +1,166 @@
+"""From a file of orders or features to a file of segments."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from gpu_pipeline.backend import Backend, Frame
+from gpu_pipeline.errors import IngestError
+from gpu_pipeline.ingest.reading import Dialect, column_names
+from gpu_pipeline.ingest.writing import check_output, written_file
+from gpu_pipeline.segment_files.columns import OrderColumns, columns_of
+from gpu_pipeline.segment_files.describing import Described, described
+from gpu_pipeline.segment_files.feature_file import FeatureFile
+from gpu_pipeline.segment_files.order_file import OrderFile
+from gpu_pipeline.segment_files.rejecting import Rejected, rejecting
+from gpu_pipeline.segmentation import FEATURES, SegmentModel
+
+__all__ = ["OUTPUT_COLUMNS", "SegmentedFile", "segment_file"]
+
+OUTPUT_COLUMNS = ("segment", "segment_name", "reason_1", "reason_2", "reason_3", "distance")
+_ROWS_AT_A_WRITE = 1 << 18
+_BOUGHT_NOTHING = "bought nothing by then"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentedFile:
+    """What came of a file: rows taken and rejected, customers, their segments and the model.
+
+    `taken_as` says in words which columns were taken for what; `customers_without` are those who
+    bought nothing by `as_of` (None for a file of features).
+    """
+
+    rows: int
+    rejected: Mapping[str, int]
+    rejected_rows: int
+    customers: int
+    customers_without: int
+    taken_as: str
+    as_of: datetime | None
+    profiles: pd.DataFrame
+    model: SegmentModel
+
+
+def segment_file(
+    source: Path,
+    output: Path,
+    *,
+    customer: str,
+    time: str | None = None,
+    amount: str | None = None,
+    order: str | None = None,
+    quantity: str | None = None,
+    features: Sequence[str] = (),
+    time_format: str | None = None,
+    as_of: datetime | None = None,
+    n_segments: int = 0,
+    method: Literal["kmeans", "hdbscan"] = "kmeans",
+    seed: int = 0,
+    profiles: Path | None = None,
+    rejected: Path | None = None,
+    backend: Backend | None = None,
+) -> SegmentedFile:
+    """Writes each customer of `source` with its segment, and why it is there, in order of its id.
+
+    Kinds of file follow from their endings: .csv, .jsonl, .parquet, optionally .gz or .zst. A file
+    of orders has a row an order or an order line: features are those that the pipeline makes of
+    orders, as of the latest time in the file or of `as_of` (UTC). A file of features has a row a
+    customer. Columns that are not named are recognised by usual names (`columns_of`); with a
+    `quantity`, `amount` is the price of a unit. `n_segments` 0 chooses how many there are.
+
+    Rows that can't be used are counted by reason, and written to `rejected`, with their record
+    numbers, where that is given; `profiles` gets a row a segment. Outputs appear whole or not at
+    all. A customer who only sent things back has no segment.
+
+    Raises:
+        IngestError: the source can't be read, has no such column or no sound row, or columns that
+            are needed can't be told; an output's folder or kind is not there.
+        PipelineError: too few customers differ.
+    """
+    for path in (output, profiles):
+        if path is not None:
+            check_output(path)
+    columns = columns_of(
+        source,
+        column_names(source, Dialect()),
+        customer=customer,
+        time=time,
+        amount=amount,
+        order=order,
+        quantity=quantity,
+        features=features,
+    )
+    _check_customer(source, customer)
+    if not isinstance(columns, OrderColumns) and (as_of or time_format):
+        message = f"{source} is taken for a file of features: no --as-of, no --time-format there."
+        raise IngestError(message)
+    backend = backend if backend is not None else Backend.choose()
+    with rejecting(rejected) as refused:
+        file: OrderFile | FeatureFile
+        names: tuple[str, ...]
+        if isinstance(columns, OrderColumns):
+            file = OrderFile(source, columns, refused, time_format=time_format, as_of=as_of)
+            taken_as, names = columns.said, FEATURES
+        else:
+            file = FeatureFile(source, columns, refused)
+            taken_as, names = file.said, file.names
+        frame = file.features(backend)
+        model = SegmentModel(
+            n_segments=n_segments, features=names, method=method, seed=seed, backend=backend
+        ).fit(frame)
+        found = described(frame, model, backend)
+        _write(output, _output(customer, file.ids, found))
+        if profiles is not None:
+            _write(profiles, pa.Table.from_pandas(found.profiles, preserve_index=False))
+    return _told(file, refused, frame, taken_as, found, model)
+
+
+def _told(
+    file: OrderFile | FeatureFile,
+    refused: Rejected,
+    frame: Frame,
+    taken_as: str,
+    found: Described,
+    model: SegmentModel,
+) -> SegmentedFile:
+    return SegmentedFile(
+        rows=len(file),
+        rejected=dict(refused.counts),
+        rejected_rows=refused.rows,
+        customers=len(file.ids),
+        customers_without=len(file.ids) - len(frame),
+        taken_as=taken_as,
+        as_of=file.as_of if isinstance(file, OrderFile) else None,
+        profiles=found.profiles,
+        model=model,
+    )
+
+
+def _check_customer(source: Path, customer: str) -> None:
+    if customer in OUTPUT_COLUMNS:
+        message = (
+            f"The output has a column {customer!r} of its own: rename that of the customers in "
+            f"{source}."
+        )
+        raise IngestError(message)
+
+
+def _output(customer: str, ids: pa.Array, found: Described) -> pa.Table:
+    """A row for each of the ids; null who has no segment."""
+    rows = found.customers.set_index("customer_key").reindex(range(len(ids)))
+    without = rows["segment"].isna()
+    rows["reason_1"] = rows["reason_1"].mask(without, _BOUGHT_NOTHING)
+    rows["segment"] = rows["segment"].astype("Int64")
+    table = pa.Table.from_pandas(rows[list(OUTPUT_COLUMNS)], preserve_index=False)
+    return table.add_column(0, customer, ids)
+
+
+def _write(output: Path, table: pa.Table) -> None:
+    with written_file(output) as write:
+        for start in range(0, max(len(table), 1), _ROWS_AT_A_WRITE):
+            write(table.slice(start, _ROWS_AT_A_WRITE))

@@ -23,11 +23,19 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from timing import best_of, in_own_process, machine
+
+from gpu_pipeline.backend import Backend
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from gpu_pipeline.ingest import FileMapping
 
 SHOPS = ((3000, 180, 21), (3000, 180, 22), (10_000, 180, 23), (3000, 365, 24), (3000, 90, 25))
 RETAIL = Path(__file__).parents[1] / "data" / "online_retail.parquet"
@@ -36,6 +44,8 @@ RFM = ["days_since_last_order", "orders", "revenue"]
 PLANTED, SEGMENTS_OF_SPEED, RUNS = 4, 8, 3
 QUESTIONS = ("planted", "real", "speed")
 KEY = "5e" * 32
+CPU = Backend.choose("cpu")
+Labels = npt.NDArray[Any]
 
 
 def main() -> None:
@@ -66,17 +76,18 @@ def _arguments() -> argparse.Namespace:
 def _show_planted(folder: Path) -> None:
     from gpu_pipeline.segmentation import SegmentModel
 
-    print(f"\n{'Planted segments: adjusted Rand index':<40}{'customers, days, seed':>24}")
-    ways: Mapping[str, Callable[[pd.DataFrame], Any]] = {
+    print("\nPlanted segments: adjusted Rand index, by customers, days and seed of the shop")
+    ways: Mapping[str, Callable[[pd.DataFrame], Labels]] = {
         "ours, number chosen": lambda shop: SegmentModel().fit_predict(shop),
         f"ours, told {PLANTED}": lambda shop: SegmentModel(n_segments=PLANTED).fit_predict(shop),
         "ours, hdbscan": lambda shop: SegmentModel(method="hdbscan").fit_predict(shop),
         f"scikit-learn's recipe, told {PLANTED}": lambda shop: _recipe(shop, PLANTED)[1],
-        "RFM quintiles, every code": lambda shop: _codes(shop)["rfm"],
+        "RFM quintiles, every code": lambda shop: _codes(shop)["rfm"].to_numpy(),
         "RFM quintiles, by names": _named,
     }
     shops = [_planted_shop(folder / f"shop-{seed}", *size, seed) for *size, seed in SHOPS]
-    print(f"{'':<34}{''.join(f'{f"{n}, {days}, {seed}":>16}' for n, days, seed in SHOPS)}    mean")
+    heads = [", ".join(map(str, shop)) for shop in SHOPS]
+    print(f"{'':<34}{''.join(f'{head:>16}' for head in heads)}    mean")
     for way, labels in ways.items():
         found = [_index(shop, labels(shop)) for shop in shops]
         print(f"{way:<34}{''.join(f'{one:16.3f}' for one in found)}{np.mean(found):8.3f}")
@@ -86,42 +97,38 @@ def _show_planted(folder: Path) -> None:
 
 def _planted_shop(folder: Path, customers: int, days: int, seed: int) -> pd.DataFrame:
     """Features of every customer, and the segment that was planted."""
+    from gpu_pipeline.features import customer_features
     from gpu_pipeline.privacy.pseudonyms import token
     from gpu_pipeline.synthetic import generate
 
     folder.mkdir()
     generate(folder, customers=customers, days=days, seed=seed)
-    shop = _features(folder.with_suffix(".lake"), next(folder.glob("orders*")))
+    lines = _lines(folder.with_suffix(".lake"), next(folder.glob("orders*")))
+    shop = customer_features(lines, lines["ordered_at"].max().to_pydatetime(), CPU)
     truth = pd.read_parquet(folder / "truth" / "customers.parquet")
     keys = [token(one, key=KEY, kind="customer") for one in truth["customer_id"]]
     return shop.merge(truth.assign(customer_key=keys)[["customer_key", "segment"]])
 
 
-def _features(lake_path: Path, source: Path, *moments: datetime, **options: Any) -> Any:
-    """What the product makes of a file of orders: as of its end, or a frame for each moment."""
-    from gpu_pipeline.backend import Backend
-    from gpu_pipeline.features import customer_features
+def _lines(lake_path: Path, source: Path, mapping: "FileMapping | None" = None) -> pd.DataFrame:
+    """The order lines of a file, as the product keeps them."""
     from gpu_pipeline.ingest import ingest
     from gpu_pipeline.orders import LINE_COLUMNS
     from gpu_pipeline.store import Lake
 
-    backend = Backend.choose("cpu")
-    lake = Lake.create(lake_path, buckets=1, backend=backend, key=KEY)
-    with backend.cluster():
-        ingest(lake, source, **options)
-        lines = lake.read("orders", list(LINE_COLUMNS)).compute()
-    if moments:
-        return [customer_features(lines, moment, backend) for moment in moments]
-    return customer_features(lines, lines["ordered_at"].max().to_pydatetime(), backend)
+    lake = Lake.create(lake_path, buckets=1, backend=CPU, key=KEY)
+    with CPU.cluster():
+        ingest(lake, source, mapping=mapping)
+        return lake.read("orders", list(LINE_COLUMNS)).compute()
 
 
-def _index(shop: pd.DataFrame, labels: Any) -> float:
+def _index(shop: pd.DataFrame, labels: Labels) -> float:
     from sklearn.metrics import adjusted_rand_score
 
     return float(adjusted_rand_score(shop["segment"], labels))
 
 
-def _recipe(shop: pd.DataFrame, segments: int) -> tuple[Any, Any]:
+def _recipe(shop: pd.DataFrame, segments: int) -> "tuple[Pipeline, Labels]":
     from sklearn.cluster import KMeans
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -136,7 +143,7 @@ def _codes(shop: pd.DataFrame) -> pd.DataFrame:
     return rfm_scores(shop)
 
 
-def _named(shop: pd.DataFrame) -> Any:
+def _named(shop: pd.DataFrame) -> Labels:
     scores = _codes(shop)
     recent, often = scores["days_since_last_order_score"], scores["orders_score"]
     return np.select(
@@ -149,12 +156,14 @@ def _named(shop: pd.DataFrame) -> Any:
 def _show_real(folder: Path) -> None:
     from sklearn.metrics import adjusted_rand_score
 
+    from gpu_pipeline.features import customer_features
     from gpu_pipeline.ingest import FileMapping
     from gpu_pipeline.segmentation import SegmentModel
 
     moments = [datetime(2011, month, 10) for month in MONTHS]  # noqa: DTZ001
     mapping = FileMapping.load(RETAIL.with_suffix(".mapping.yaml"))
-    shops = _features(folder / "retail", RETAIL, *moments, mapping=mapping)
+    lines = _lines(folder / "retail", RETAIL, mapping)
+    shops = [customer_features(lines, moment, CPU) for moment in moments]
     known = SegmentModel().fit(shops[-1])
     print(f"\nOnline Retail, {len(shops[-1]):,} customers: {len(known.segments_)} segments chosen")
     print(f"{'segments':>8}{'silhouette':>12}{'stability':>12}")
@@ -240,7 +249,7 @@ def _their_assignment(frame: pd.DataFrame) -> Callable[[], Any]:
     return lambda: made.predict(_filled(frame))
 
 
-def _their_recipe(starts: int | str) -> Any:
+def _their_recipe(starts: int | str) -> "Pipeline":
     from sklearn.cluster import KMeans
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -59,7 +59,9 @@ class Config(BaseSettings):
     segments: int = Field(
         0, ge=0, le=12, description="Customer segments; 0 chooses by silhouette and stability."
     )
-    new_segments: bool = Field(False, description="Let a fit change what the segments mean.")
+    new_segments: bool = Field(
+        default=False, description="Let a fit change what the segments mean."
+    )
     horizon: int = Field(28, ge=1, le=365, description="Days to forecast.")
     value_horizon: int = Field(
         90, ge=1, le=3650, description="Days that a customer's value and churn risk are about."

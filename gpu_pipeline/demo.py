@@ -15,7 +15,7 @@ from gpu_pipeline.synthetic import FILES, generate
 
 __all__ = ["Demo", "demo"]
 
-CUSTOMERS, DAYS, SEED = 3000, 180, 7
+CUSTOMERS, DAYS, SEED = 2000, 280, 7
 REAL_DATA = Path(__file__).parents[1] / "data"
 _REAL_FILES = ("online_retail.parquet",)
 

@@ -144,6 +144,32 @@ def show_answers(found: Answers) -> None:
         },
     )
     print_table(
+        "What sets them apart",
+        found.segments,
+        {"name": Column("segment"), "apart": Column("against all customers")},
+    )
+    print_table(
+        f"What they may bring in the next {found.worth_days or '…'} days",
+        found.worth,
+        {
+            "name": Column("segment"),
+            "customers": Column("customers", count),
+            "expected_value": Column("each", money),
+            "value_share": Column("of all", share),
+            "churning_share": Column("likely to buy nothing", share),
+        },
+    )
+    print_table(
+        "Who is in another segment than before",
+        found.moves,
+        {
+            "from_name": Column("from"),
+            "to_name": Column("to"),
+            "customers": Column("customers", count),
+            "share_of_from": Column("of those", share),
+        },
+    )
+    print_table(
         "Visits of the last 28 days, those of machines left out",
         found.visits,
         {

@@ -1,8 +1,11 @@
-"""Lakes to compare and to copy: what their tables and their snapshot say, and what lies in them."""
+"""Lakes to fill, compare and copy: what their tables and their snapshot say, what lies in them."""
 
 import hashlib
 import shutil
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from frames import assert_frames_equal
@@ -29,6 +32,23 @@ DERIVED = (
     "support_daily",
     "text_sentiment",
 )
+
+_BLANK = {
+    "int64": 0,
+    "float64": 0.0,
+    "string": "x",
+    "timestamp": datetime.fromisoformat("2026-06-01"),
+    "bool": False,
+}
+
+
+def put(lake: Lake, table: str, *found: Mapping[str, Any]) -> None:
+    """Commits rows of a table, columns that are not given filled with something."""
+    filling = {c.name: _BLANK[c.type] for c in contract(table).columns}
+    frame = pd.DataFrame([{**filling, **row} for row in found])
+    with lake.writer() as writer:
+        parts = writer.write(lake.backend.cast(frame, contract(table)), contract(table))
+        writer.commit(contract(table), parts)
 
 
 def copied(lake: Lake, folder: Path) -> Lake:

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
+from made_tables import put
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.consents import latest_consents, statuses
-from gpu_pipeline.contracts import contract
 from gpu_pipeline.errors import IngestError, LakeError
 from gpu_pipeline.exporting import EXPORTED, export_segments
 from gpu_pipeline.governance import rotate_key
@@ -33,25 +33,6 @@ PEOPLE: dict[str, dict[str, Any]] = {
     "new": {"said": [(1, True)], "segment": None, "value": None},
 }
 NAMES = {0: "champions", 1: "one-off buyers"}
-
-
-def put(lake: Lake, table: str, rows: list[dict[str, Any]]) -> None:
-    """Makes the rows the table's next version, each in the bucket of its customer."""
-    found = contract(table)
-    frame = pd.DataFrame(rows).reindex(columns=list(found.names))
-    numbers = [c.name for c in found.columns if c.required and c.type != "string"]
-    texts = [c.name for c in found.columns if c.required and c.type == "string"]
-    frame[numbers] = frame[numbers].fillna(0)
-    frame[texts] = frame[texts].fillna("customer")
-    typed = lake.backend.cast(frame, found)
-    with lake.writer() as writer:
-        if not found.bucketed:
-            parts = list(writer.write(typed, found, number=0))
-        else:
-            bucket = typed["customer_key"] & (lake.buckets - 1)
-            ways = typed.groupby(bucket)
-            parts = [p for number, some in ways for p in writer.write(some, found, number=number)]
-        writer.commit(found, parts, overwrite=True)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from lakes import put
 
 from gpu_pipeline import Lake
 from gpu_pipeline.contracts import contract
@@ -22,19 +23,8 @@ from gpu_pipeline.publish import FACTS, write_snapshot
 from gpu_pipeline.report import answers, write_report
 
 MONDAY = datetime.fromisoformat("2026-06-01")
-BLANK = {"int64": 0, "float64": 0.0, "string": "x", "timestamp": MONDAY, "bool": False}
 EVIL = "</script><script>alert('phone')</script>"
 MEGABYTE = 2**20
-Row = Mapping[str, Any]
-
-
-def put(lake: Lake, table: str, *found: Row) -> None:
-    """Commits rows of a table, columns that are not given filled with something."""
-    filling = {c.name: BLANK[c.type] for c in contract(table).columns}
-    frame = pd.DataFrame([{**filling, **row} for row in found])
-    with lake.writer() as writer:
-        parts = writer.write(lake.backend.cast(frame, contract(table)), contract(table))
-        writer.commit(contract(table), parts)
 
 
 def put_forecast(lake: Lake, **units_a_day: float) -> None:

@@ -187,7 +187,6 @@ def test_quantities_times_prices_are_what_was_paid(
 def test_money_of_a_named_currency_is_in_its_minor_units(tmp_path: Path) -> None:
     frame = orders().assign(currency="JPY")
     done, _ = segmented(written(tmp_path, frame))
-    assert done.profiles["currency"].unique().tolist() == ["JPY"]
     assert "JPY" in " ".join(done.profiles["trait_1"] + done.profiles["trait_2"])
     mixed = frame.assign(currency=["JPY", "EUR"] * (len(frame) // 2))
     with pytest.raises(IngestError, match="has amounts in EUR, JPY"):
@@ -235,7 +234,7 @@ def test_a_file_of_features_is_segmented_by_its_numbers(tmp_path: Path) -> None:
     assert len({row["segment_name"] for row in rows}) == 3
     profiles = pc.read_csv(tmp_path / "profiles.csv").to_pylist()
     assert [one["customers"] for one in profiles] == [30, 30, 30]
-    assert {round(one["median_spend"], -1) for one in profiles} == {10, 100, 900}
+    assert {round(one["spend"], -1) for one in profiles} == {10, 100, 900}
     assert "revenue_share" not in profiles[0]
 
 

@@ -67,7 +67,7 @@ def assign(asked: NewCustomers, serving: ServingNow) -> Modelled[list[AssignedSe
             raise HTTPException(503, message)
         _check(asked, assigner)
         return Modelled(
-            data=[AssignedSegment.of(row) for row in assigner.assign(asked.customers)],
+            data=[AssignedSegment.model_validate(one) for one in assigner.assign(asked.customers)],
             model=model_note(snapshot, "segments"),
             snapshot=SnapshotNote.of(snapshot),
         )

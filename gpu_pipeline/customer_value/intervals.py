@@ -21,7 +21,7 @@ from gpu_pipeline.errors import HistoryError
 
 __all__ = ["value_interval", "value_probability"]
 
-_ROWS_AT_ONCE = 1 << 16  # each has some dozens of numbers of purchases
+_ROWS_AT_ONCE = 1 << 18  # each has some dozens of numbers of purchases
 
 
 def value_interval(

@@ -4,6 +4,8 @@ from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import pandas as pd
+
 from gpu_pipeline.backend import Array, Backend, Frame
 from gpu_pipeline.customer_value.churn import FEWEST_OF_A_KIND, ChurnModel
 from gpu_pipeline.customer_value.evaluation import (
@@ -31,8 +33,9 @@ class Trial:
     `purchases` and `value` compare the "model" with "last_period": that each customer repeats
     what they did in the horizon before. `churn` compares the risk that is "served" with those of
     "bg_nbd" alone and, where there is a ChurnModel, "logistic" and "recency", the same model that
-    knows the days since the last order alone; all were learnt before the horizon. `deciles` is
-    `evaluation.decile_table` of value as rows. `interval_coverage` is the share of customers whose
+    knows the days since the last order alone; all were learnt before the horizon. `deciles` and
+    `churn_deciles` are the rows of `decile_table` of value, and of the served risk against who
+    left; a share is None where nothing came. `interval_coverage` is the share of customers whose
     value lay in its interval of 80 %, which is more where many buy nothing; `central_share`
     (`evaluation.central_share`) is 80 % where the distributions are right.
     """
@@ -42,6 +45,7 @@ class Trial:
     value: dict[str, AmountQuality]
     churn: dict[str, RiskQuality]
     deciles: list[dict[Hashable, Any]]
+    churn_deciles: list[dict[Hashable, Any]]
     interval_coverage: float
     central_share: float
 
@@ -177,6 +181,7 @@ def _trial(then: CustomerValueModel, some: Frame, churn: dict[str, RiskQuality])
         return backend.to_host(some[name]).astype("float64")
 
     value, expected = came("value"), said("expected_value")
+    is_gone = (came("purchases") == 0).astype("float64")
     return Trial(
         customers=len(some),
         purchases={
@@ -188,7 +193,8 @@ def _trial(then: CustomerValueModel, some: Frame, churn: dict[str, RiskQuality])
             "last_period": AmountQuality.of(came("value_before"), value),
         },
         churn=churn,
-        deciles=decile_table(expected, value).to_dict("records"),
+        deciles=_rows(decile_table(expected, value)),
+        churn_deciles=_rows(decile_table(said("churn_risk"), is_gone)),
         interval_coverage=covered_share(said("value_low"), said("value_high"), value),
         central_share=central_share(
             said("churn_risk"),
@@ -196,3 +202,8 @@ def _trial(then: CustomerValueModel, some: Frame, churn: dict[str, RiskQuality])
             level=LEVEL,
         ),
     )
+
+
+def _rows(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    """The rows, None where there is no number."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")

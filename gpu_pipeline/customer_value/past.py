@@ -79,48 +79,38 @@ def pasts(
         PipelineError: what was sold or returned is in several currencies, and there are no rates.
     """
     horizon = np.timedelta64(horizon_days, "D")
-    now, cut, earlier, first = (
+    now, cut, earlier = (
         Moves.of(lines, np.datetime64(as_of, "us") - back * horizon, backend, rates)
-        for back in range(4)
-    )
-    nobody = backend.frames.DataFrame({"customer_key": now.customers[:0]})
-    return (
-        _past(now, nobody, time_zone),
-        _past(cut, _some_of(cut, now, earlier, most=most, time_zone=time_zone), time_zone),
-        _past(earlier, _some_of(earlier, cut, first, most=most, time_zone=time_zone), time_zone),
+        for back in range(3)
     )
 
+    def past(moves: Moves, later: Moves | None) -> Past:
+        histories = histories_of(moves, time_zone=time_zone)
+        some = histories[["customer_key"]].iloc[:0]
+        if later is not None:
+            outcomes = _outcomes(moves, later, moves.moment - horizon, time_zone)
+            traits = buying_traits(moves).drop(columns="customer_key")
+            # All speak of the customers of the moves, in their order.
+            whole = backend.frames.concat([histories, traits, outcomes], axis=1)
+            some = whole.iloc[_drawn(moves.customers, most, backend)].reset_index(drop=True)
+        return Past(
+            histories=counted_histories(histories, backend),
+            spend=counted_spend(histories, backend),
+            some=some,
+            currencies=histories[["currency"]].drop_duplicates(),
+            backend=backend,
+        )
 
-def _past(moves: Moves, some: Frame, time_zone: str) -> Past:
-    histories = histories_of(moves, time_zone=time_zone)
-    return Past(
-        histories=counted_histories(histories, moves.backend),
-        spend=counted_spend(histories, moves.backend),
-        some=some,
-        currencies=histories[["currency"]].drop_duplicates(),
-        backend=moves.backend,
-    )
+    return past(now, None), past(cut, now), past(earlier, cut)
 
 
-def _some_of(moves: Moves, later: Moves, before: Moves, *, most: int, time_zone: str) -> Frame:
-    """At most so many customers of the moves, with what they did after and before the moment."""
-    backend = moves.backend
-    histories = histories_of(moves, time_zone=time_zone)
+def _outcomes(moves: Moves, later: Moves, before: np.datetime64, time_zone: str) -> Frame:
+    """What the customers of the moves did after their moment, and from `before` until it."""
     after = outcomes_of(moves.customers, moves.moment, later, time_zone=time_zone)
-    last = outcomes_of(moves.customers, before.moment, moves, time_zone=time_zone)
-    # All speak of the customers of the moves, in their order.
-    whole = backend.frames.concat(
-        [
-            histories,
-            buying_traits(moves).drop(columns="customer_key"),
-            after[["purchases", "value"]],
-            last[["purchases", "value"]].rename(
-                columns={"purchases": "purchases_before", "value": "value_before"}
-            ),
-        ],
-        axis=1,
+    last = outcomes_of(moves.customers, before, moves, time_zone=time_zone)
+    return after[["purchases", "value"]].assign(
+        purchases_before=last["purchases"], value_before=last["value"]
     )
-    return whole.iloc[_drawn(moves.customers, most, backend)].reset_index(drop=True)
 
 
 def _drawn(customers: Array, most: int, backend: Backend) -> Array:

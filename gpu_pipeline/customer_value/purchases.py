@@ -115,19 +115,21 @@ class PurchaseCounts:
         return PurchaseCounts(self.backend, self.horizon, self.a, p_alive, events, exposure, b)
 
     def _quantile_above_0(self, tail: float) -> Array:
-        """The least n with P(N >= n + 1) <= tail, where that is not 0: by halving."""
+        """The least n with P(N >= n + 1) <= tail, where that is not 0: by doubling and halving."""
         xp = self.backend.xp
         low, high = xp.zeros(len(self.b)), xp.ones(len(self.b))
+        rows = xp.arange(len(self.b))
         for _ in range(_MOST_DOUBLINGS):
-            is_low = self.at_least(high + 1) > tail
-            if not bool(is_low.any()):
+            rows = rows[self.taken(rows).at_least(high[rows] + 1) > tail]
+            if not len(rows):
                 break
-            low, high = xp.where(is_low, high, low), xp.where(is_low, 2 * high, high)
-        is_open = high - low > 1
-        while bool(is_open.any()):
-            middle = xp.floor((low + high) / 2)
-            is_low = self.at_least(middle + 1) > tail
-            low = xp.where(is_open & is_low, middle, low)
-            high = xp.where(is_open & ~is_low, middle, high)
-            is_open = high - low > 1
+            low[rows] = high[rows]
+            high[rows] *= 2
+        rows = xp.flatnonzero(high - low > 1)
+        while len(rows):
+            middle = xp.floor((low[rows] + high[rows]) / 2)
+            is_low = self.taken(rows).at_least(middle + 1) > tail
+            low[rows] = xp.where(is_low, middle, low[rows])
+            high[rows] = xp.where(is_low, high[rows], middle)
+            rows = rows[high[rows] - low[rows] > 1]
         return high

@@ -1,5 +1,6 @@
 """Means over a Beta distribution, by a rule that is as exact as float64 for any parameters."""
 
+import math
 from typing import NamedTuple
 
 from gpu_pipeline.backend import Array, Backend
@@ -32,7 +33,7 @@ def beta_rule(a: float, b: Array, *, reach: float, backend: Backend) -> BetaRule
     b = b.reshape(-1, 1)
     spread, centre = xp.sqrt(1 / a + 1 / b), xp.log(a / b)
     falls = _NEGLIGIBLE / max(a - 1, 1e-9)
-    low = xp.maximum(centre - _SPREADS * spread - falls, -_NEGLIGIBLE - float(xp.log1p(reach)))
+    low = xp.maximum(centre - _SPREADS * spread - falls, -_NEGLIGIBLE - math.log1p(reach))
     high = xp.minimum(centre + _SPREADS * spread + _NEGLIGIBLE / b, _NEGLIGIBLE)
     wanted = (high - low) / xp.minimum(_STEP, _STEP_OF_SPREAD * spread)
     count = int(xp.ceil(wanted.max()))

@@ -16,9 +16,9 @@ from gpu_pipeline.customer_value.purchases import PurchaseCounts
 __all__ = ["Totals"]
 
 _EACH, _PER_DOUBLING = 32.0, 16.0  # numbers of purchases by themselves, then in cells
-_NEGLIGIBLE = 1e-9  # a probability
+_NEGLIGIBLE = 1e-8  # a probability
 # Of a search in the logarithm of a total.
-_MOST_STEPS, _CLOSE, _LONGEST, _FAR = 100, 1e-8, 3.0, 700.0
+_NEWTON_STEPS, _STEPS, _CLOSE, _LONGEST, _FAR = 40, 80, 1e-4, 3.0, 700.0
 _LEAST_SHARE, _LEAST_SLOPE = 1e-15, 1e-3
 
 
@@ -40,8 +40,7 @@ class Totals:
         found = xp.zeros(len(self.shape))
         rows = xp.flatnonzero(self.counts.at_least(1.0) > tail)
         if len(rows):
-            some = Totals(self.counts.taken(rows), self.p, self.shape[rows])
-            found[rows] = some._quantile_above_0(tail)
+            found[rows] = self._taken(rows)._quantile_above_0(tail)
         return found
 
     def at_most(self, total: Array) -> Array:
@@ -50,37 +49,43 @@ class Totals:
         beyond = self.counts.one_if_alive()
         rows = xp.flatnonzero(total > 0)
         if len(rows):
-            beyond[rows] = _Cells.of(self).taken(rows, xp).tail(xp.log(total[rows]), xp)[0]
+            beyond[rows] = _Cells.of(self._taken(rows)).tail(xp.log(total[rows]), xp)[0]
         return xp.clip(1 - self.counts.p_alive * beyond, 0.0, 1.0)
 
     @property
     def _xp(self) -> ModuleType:
         return self.counts.backend.xp
 
+    def _taken(self, rows: Array) -> "Totals":
+        return Totals(self.counts.taken(rows), self.p, self.shape[rows])
+
     def _quantile_above_0(self, tail: float) -> Array:
         """Where a total above 0 has that tail: Newton's method on log-odds over log totals.
 
         These two are nearly proportional to each other on either side. A step out of the bounds
-        that are known by then halves them instead.
+        that are known by then halves them instead, and so do all after some dozens: the last of
+        them are too close to differ.
         """
         xp = self._xp
         cells, bought = _Cells.of(self), self.counts.one_if_alive()
-        wanted = _log_odds(tail / self.counts.p_alive / bought, xp)
+        # Rounding alone can put a total just above 0 at 0.
+        wanted = _log_odds(_share(tail / self.counts.p_alive / bought, xp), xp)
         logs = xp.log(self.p * cells.mean(xp) / (bought * self.shape))
         low, high, rows = logs - _FAR, logs + _FAR, xp.arange(len(logs))
-        for _ in range(_MOST_STEPS):
+        for number in range(_STEPS):
             here, part = logs[rows], bought[rows]
             beyond, slope = cells.taken(rows, xp).tail(here, xp)
-            share = xp.clip(beyond / part, _LEAST_SHARE, 1 - _LEAST_SHARE)
+            share = _share(beyond / part, xp)
             over = _log_odds(share, xp) - wanted[rows]
             low[rows] = xp.where(over > 0, here, low[rows])
             high[rows] = xp.where(over > 0, high[rows], here)
             steep = xp.maximum(slope / part / (share * (1 - share)), _LEAST_SLOPE)
             step = xp.clip(over / steep, -_LONGEST, _LONGEST)
             is_near = xp.abs(step) <= _CLOSE
-            is_out = (here + step <= low[rows]) | (here + step >= high[rows])
+            is_in = (here + step > low[rows]) & (here + step < high[rows])
+            is_trusted = is_near | (is_in & (number < _NEWTON_STEPS))
             halfway = (low[rows] + high[rows]) / 2
-            logs[rows] = xp.where(is_out & ~is_near, halfway, here + step)
+            logs[rows] = xp.where(is_trusted, here + step, halfway)
             rows = rows[~is_near]
             if not len(rows):
                 break
@@ -109,14 +114,15 @@ class _Cells:
         """All whose probability counts."""
         counts, xp = totals.counts, totals.counts.backend.xp
         special = totals.counts.backend.special
-        number, tail, parts = 1.0, counts.at_least_if_alive(1.0), []
-        while bool((tail > _NEGLIGIBLE).any()):
+        number, rows, parts = 1.0, xp.arange(len(totals.shape)), []
+        tail = counts.at_least_if_alive(1.0)
+        while len(rows):
             width = max(1.0, number // _PER_DOUBLING) if number >= _EACH else 1.0
             rest = counts.at_least_if_alive(number + width)
-            rows = xp.flatnonzero(tail - rest > _NEGLIGIBLE)
             middle = xp.full(len(rows), number + (width - 1) / 2)
-            parts.append((rows, middle, (tail - rest)[rows]))
-            number, tail = number + width, rest
+            parts.append((rows, middle, tail - rest))
+            left = xp.flatnonzero(rest > _NEGLIGIBLE)
+            number, rows, tail, counts = number + width, rows[left], rest[left], counts.taken(left)
         row, purchases, probability = (xp.concatenate(one) for one in zip(*parts, strict=True))
         order = xp.argsort(row, kind="stable")
         row, purchases, probability = row[order], purchases[order], probability[order]
@@ -132,7 +138,7 @@ class _Cells:
         is_taken = xp.zeros(self.rows, dtype=bool)
         is_taken[rows] = True
         at = xp.flatnonzero(is_taken[self.row])
-        numbers = xp.cumsum(is_taken) - 1
+        numbers = xp.cumsum(is_taken.astype(xp.int64)) - 1
         rest = (self.purchases, self.probability, self.first, self.second, self.scale)
         columns = (column[at] for column in rest)
         return _Cells(self.special, len(rows), numbers[self.row[at]], *columns)
@@ -155,6 +161,11 @@ class _Cells:
     def _summed(self, values: Array, xp: ModuleType) -> Array:
         total: Array = xp.bincount(self.row, weights=values, minlength=self.rows)
         return total
+
+
+def _share(probability: Array, xp: ModuleType) -> Array:
+    """The probability, neither 0 nor 1."""
+    return xp.clip(probability, _LEAST_SHARE, 1 - _LEAST_SHARE)
 
 
 def _log_odds(probability: Array, xp: ModuleType) -> Array:

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from gpu_pipeline.contracts import contract
-from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
 from gpu_pipeline.publish import Snapshot, current_version
+from gpu_pipeline.report.customers import largest_moves, told_segments, worth_by_segment
 from gpu_pipeline.report.visiting import visit_funnel, visits_by_channel, visits_of_late
 from gpu_pipeline.store import Condition, Lake
 
@@ -25,7 +25,12 @@ _REJECTED = "_rejected"
 class Answers:
     """What a lake says about its shop, in small host frames; empty ones where it says nothing.
 
-    segments: contract `segment_profiles`, with amounts in major units of `currency`.
+    segments: contract `segment_profiles`, with amounts in major units of `currency`, and `apart`:
+        what sets each apart from the others, in words.
+    moves: the five largest groups of customers who are in another segment than at the moment
+        before: from_name, to_name, customers, share_of_from.
+    worth: a row a segment and a last one "all": name, customers, expected_value (the mean of what
+        one brings over the next `worth_days`), value_share, churning_share.
     top_products: the ten with most units expected over the horizon. product_id, name; `units`, the
         sum of the days' means; `units_low` and `units_high`, the sums of the days' p10 and p90: a
         range for all days falling short or running high together, so wider than p10 to p90 of
@@ -47,9 +52,12 @@ class Answers:
     as_of: the moment (UTC) of the last run; None before the first.
     currency: ISO 4217 code, "" where there are no amounts.
     forecast_days: the first and the last day of the forecasts; None where there are none.
+    worth_days: how far customer values look ahead; 0 where there are none.
     """
 
     segments: pd.DataFrame
+    moves: pd.DataFrame
+    worth: pd.DataFrame
     top_products: pd.DataFrame
     forecast_quality: pd.DataFrame
     rejections: pd.DataFrame
@@ -61,6 +69,7 @@ class Answers:
     as_of: datetime | None
     currency: str
     forecast_days: tuple[datetime, datetime] | None
+    worth_days: int
 
 
 def answers(lake: Lake) -> Answers:
@@ -71,7 +80,9 @@ def answers(lake: Lake) -> Answers:
     moment = datetime.fromisoformat(ran) if ran else None
     late = visits_of_late(rows_of(lake, "funnel_daily"))
     return Answers(
-        segments=_in_major_units(profiles),
+        segments=told_segments(profiles, rows_of(lake, "segment_traits")),
+        moves=largest_moves(rows_of(lake, "segment_migration")),
+        worth=worth_by_segment(lake),
         top_products=_named(lake, _top_products(tested)),
         forecast_quality=_forecast_quality(tested),
         rejections=_rejections(lake),
@@ -83,6 +94,7 @@ def answers(lake: Lake) -> Answers:
         as_of=moment,
         currency=str(profiles["currency"].iloc[0]) if len(profiles) else "",
         forecast_days=_forecast_days(lake),
+        worth_days=int(lake.note("customer_value").get("horizon_days", 0)),
     )
 
 
@@ -98,14 +110,6 @@ def rows_of(
         return lake.backend.to_pandas(lake.backend.empty(contract(table), columns))
     rows = lake.read(table, columns, where, as_of=as_of).compute()
     return lake.backend.to_pandas(rows).reset_index(drop=True)
-
-
-def _in_major_units(profiles: pd.DataFrame) -> pd.DataFrame:
-    money = ["average_order", "revenue"]
-    unit = 10.0 ** profiles["currency"].map(MINOR_DIGITS).fillna(USUAL_DIGITS)
-    return profiles.assign(**profiles[money].div(unit, axis=0)).sort_values(
-        "segment", ignore_index=True
-    )
 
 
 def _tested_products(lake: Lake) -> pd.DataFrame:

@@ -16,7 +16,9 @@ from gpu_pipeline.charts import (
     abandonment_river,
     forecast_fan,
     funnel_steps,
+    migration_river,
     rejections_bar,
+    segment_heat_map,
     segment_map,
     sentiment_river,
 )
@@ -106,6 +108,11 @@ _SENTIMENT = {
     "negative": _Shown("Negative", _SHARE),
     "positive": _Shown("Positive", _SHARE),
 }
+_WHAT_TO_DO = {
+    "name": _Shown("Segment"),
+    "apart": _Shown("What sets it apart"),
+    "description": _Shown("Who they are, and what to do"),
+}
 _METHODS = {"seasonal_naive": "last week again", "mean": "mean so far", "all": "all products"}
 _LOADS = {
     "contract": _Shown("Table"),
@@ -127,6 +134,11 @@ def _pictures(lake: Lake, answers: Answers) -> dict[str, "go.Figure"]:
     pictures = {}
     if len(answers.segments):
         pictures["segments"] = segment_map(answers.segments)
+    traits = rows_of(lake, "segment_traits")
+    if len(traits):
+        pictures["traits"] = segment_heat_map(traits, answers.segments)
+    if len(answers.moves):
+        pictures["moves"] = migration_river(rows_of(lake, "segment_migration"))
     if len(answers.visit_funnel):
         pictures["visits"] = funnel_steps(answers.visit_funnel)
         carts = rows_of(lake, "funnel_daily", ["day", "carted", "abandoned_carts"])
@@ -207,6 +219,19 @@ def _customers(answers: Answers, places: Mapping[str, str]) -> list[str]:
         places.get("segments", ""),
         _table(answers.segments, _segment_columns(answers.currency))
         or "<p>No segments yet: they come with a run over orders.</p>",
+        places.get("traits", ""),
+        _table(answers.segments, _WHAT_TO_DO),
+        *_worth(answers),
+        places.get("moves", ""),
+    ]
+
+
+def _worth(answers: Answers) -> list[str]:
+    if not len(answers.worth):
+        return []
+    return [
+        f"<h3>What they may bring in the next {answers.worth_days} days</h3>",
+        _table(answers.worth, _worth_columns(answers.currency)),
     ]
 
 
@@ -260,6 +285,19 @@ def _loading(answers: Answers, places: Mapping[str, str]) -> list[str]:
         places.get("rejections", ""),
         _table(answers.rejections, _REJECTIONS) or "<p>Every row was taken.</p>",
     ]
+
+
+def _worth_columns(currency: str) -> dict[str, _Shown]:
+    money = f"{{:,.{MINOR_DIGITS.get(currency, USUAL_DIGITS)}f}}"
+    return {
+        "name": _Shown("Segment"),
+        "customers": _Shown("Customers", _COUNT),
+        "expected_value": _Shown("Each", money, "mean of what is expected of one"),
+        "value_share": _Shown("of all", _SHARE, "of all that is expected"),
+        "churning_share": _Shown(
+            "Likely to buy nothing", _SHARE, "customers more likely to buy nothing than something"
+        ),
+    }
 
 
 def _segment_columns(currency: str) -> dict[str, _Shown]:

@@ -14,15 +14,14 @@ from gpu_pipeline.errors import IngestError
 from gpu_pipeline.ingest.reading import Dialect, column_names
 from gpu_pipeline.ingest.writing import check_output, written_file
 from gpu_pipeline.segment_files.columns import OrderColumns, columns_of
-from gpu_pipeline.segment_files.describing import Described, described
 from gpu_pipeline.segment_files.feature_file import FeatureFile
 from gpu_pipeline.segment_files.order_file import OrderFile
 from gpu_pipeline.segment_files.rejecting import Rejected, rejecting
-from gpu_pipeline.segmentation import FEATURES, SegmentModel
+from gpu_pipeline.segmentation import FEATURES, REASONS, SegmentModel, explained
 
 __all__ = ["OUTPUT_COLUMNS", "SegmentedFile", "segment_file"]
 
-OUTPUT_COLUMNS = ("segment", "segment_name", "reason_1", "reason_2", "reason_3", "distance")
+OUTPUT_COLUMNS = ("segment", "segment_name", *REASONS, "distance")
 _ROWS_AT_A_WRITE = 1 << 18
 _BOUGHT_NOTHING = "bought nothing by then"
 
@@ -113,11 +112,13 @@ def segment_file(
         model = SegmentModel(
             n_segments=n_segments, features=names, method=method, seed=seed, backend=backend
         ).fit(frame)
-        found = described(frame, model, backend)
-        _write(output, _output(customer, file.ids, found))
+        # There is no run before, to have grown from.
+        described = model.describe(frame).drop(columns="growth", errors="ignore")
+        customers = backend.to_pandas(explained(model, frame))
+        _write(output, _output(customer, file.ids, customers, described))
         if profiles is not None:
-            _write(profiles, pa.Table.from_pandas(found.profiles, preserve_index=False))
-    return _told(file, refused, frame, taken_as, found, model)
+            _write(profiles, pa.Table.from_pandas(described, preserve_index=False))
+    return _told(file, refused, frame, taken_as, described, model)
 
 
 def _told(
@@ -125,7 +126,7 @@ def _told(
     refused: Rejected,
     frame: Frame,
     taken_as: str,
-    found: Described,
+    profiles: pd.DataFrame,
     model: SegmentModel,
 ) -> SegmentedFile:
     return SegmentedFile(
@@ -136,7 +137,7 @@ def _told(
         customers_without=len(file.ids) - len(frame),
         taken_as=taken_as,
         as_of=file.as_of if isinstance(file, OrderFile) else None,
-        profiles=found.profiles,
+        profiles=profiles,
         model=model,
     )
 
@@ -150,9 +151,13 @@ def _check_customer(source: Path, customer: str) -> None:
         raise IngestError(message)
 
 
-def _output(customer: str, ids: pa.Array, found: Described) -> pa.Table:
+def _output(
+    customer: str, ids: pa.Array, customers: pd.DataFrame, profiles: pd.DataFrame
+) -> pa.Table:
     """A row for each of the ids; null who has no segment."""
-    rows = found.customers.set_index("customer_key").reindex(range(len(ids)))
+    names = profiles.set_index("segment")["name"]
+    named = customers.assign(segment_name=customers["segment"].map(names))
+    rows = named.set_index("customer_key").reindex(range(len(ids)))
     without = rows["segment"].isna()
     rows["reason_1"] = rows["reason_1"].mask(without, _BOUGHT_NOTHING)
     rows["segment"] = rows["segment"].astype("Int64")

@@ -73,9 +73,11 @@ class Anchors:
             piece = [column[first : first + backend.rows_at_once] for column in columns]
             return self._of_points(preparation.columns(piece, backend), backend)
 
+        firsts = range(0, max(1, len(columns[0])), backend.rows_at_once)
+        if len(firsts) == 1:
+            return of_piece(0)  # one customer must not wait for threads to start
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            pieces = pool.map(of_piece, range(0, max(1, len(columns[0])), backend.rows_at_once))
-            labels, distances = zip(*pieces, strict=True)
+            labels, distances = zip(*pool.map(of_piece, firsts), strict=True)
         return backend.xp.concatenate(labels), backend.xp.concatenate(distances)
 
     def host_labels(self, points: Floats) -> Ints:

@@ -28,7 +28,7 @@ STARTS, _STARTS_OF_A_HALF = 10, 4
 _ITERATIONS = 300
 _ENOUGH = 1e-6  # of the variance: centres that move less stand still
 # What another start must leave less by, to be worth that customers change their segment.
-_WORTH_MOVING = 0.05
+_WORTH_MOVING = 0.15
 
 
 def round_groups(

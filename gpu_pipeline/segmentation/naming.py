@@ -54,10 +54,13 @@ def segment_names(
     rows = {int(row["segment"]): row for row in profiles.to_dict("records")}
     before = previous or {}
     bare = {segment: _name_of(row, usual, before.get(segment, "")) for segment, row in rows.items()}
-    names = [_told_apart(segment, bare, rows, before) for segment in rows]
+    names: dict[int, str] = {}
+    for name in set(bare.values()):
+        same = [segment for segment in rows if bare[segment] == name]
+        names.update(_told_apart(name, same, rows, before))
     return [
-        (name, _BY_NAME[bare[segment]].description if segment != OUTLIER else _UNLIKE[1])
-        for segment, name in zip(rows, names, strict=True)
+        (names[segment], _UNLIKE[1] if segment == OUTLIER else _BY_NAME[bare[segment]].description)
+        for segment in rows
     ]
 
 
@@ -106,41 +109,42 @@ def _name_of(profile: Row, usual: Row, before: str) -> str:
     """The bare name: that of the run before while it nearly holds, else the first that holds."""
     if profile["segment"] == OUTLIER:
         return _UNLIKE[0]
-    kept = _PLACES.get(before.split(", ")[0], -1)
-    return next(
-        rule.name
-        for place, rule in enumerate(NAME_RULES)
-        if rule.holds(profile, usual, slack=_slack(place, kept))
-    )
-
-
-def _slack(place: int, kept: int) -> float:
-    """A name's own rule may nearly hold; to take its place one before it must hold clearly."""
-    if place == kept:
-        return _SLACK
-    return -_SLACK if place < kept else 0.0
+    place = _PLACES.get(before.split(", ")[0])
+    if place is None or not NAME_RULES[place].holds(profile, usual, slack=_SLACK):
+        return next(rule.name for rule in NAME_RULES if rule.holds(profile, usual))
+    clearly = [r.name for r in NAME_RULES[:place] if r.holds(profile, usual, slack=-_SLACK)]
+    return clearly[0] if clearly else NAME_RULES[place].name
 
 
 def _told_apart(
-    segment: int, bare: Mapping[int, str], rows: Mapping[int, Row], before: Mapping[int, str]
-) -> str:
-    """Segments of one name differ by what an order of theirs is worth."""
-    name = bare[segment]
-    same = [other for other in bare if bare[other] == name]
-    if len(same) == 1:
-        return name
-    worth = {other: float(rows[other]["average_order"]) for other in same}
-    names = [f"{name}, {end}" for end in _ends(len(same))]
-    as_before = [other for one in names for other in same if before.get(other) == one]
-    if len(as_before) == len(same) and _nearly_falling([worth[other] for other in as_before]):
-        return before[segment]
-    return names[sorted(same, key=lambda other: -worth[other]).index(segment)]
+    name: str, same: Sequence[int], rows: Mapping[int, Row], before: Mapping[int, str]
+) -> dict[int, str]:
+    """The names of the segments with one bare name: they differ by what an order is worth.
+
+    Former ones stay where the worth nearly keeps to their order; beside one that had the name
+    alone, a second gets an end.
+    """
+    worth = {segment: float(rows[segment]["average_order"]) for segment in same}
+    falling = sorted(same, key=lambda segment: -worth[segment])
+    kept = {n: before[n] for n in same if before.get(n, "").split(", ")[0] == name}
+    as_before = sorted(kept, key=lambda segment: _place(kept[segment]))
+    if len(kept) == len(same) and _nearly_falling([worth[segment] for segment in as_before]):
+        return kept
+    names = {n: f"{name}{end}" for n, end in zip(falling, _ends(len(same)), strict=True)}
+    return {**names, **kept} if len(same) == 2 and [*kept.values()] == [name] else names
 
 
 def _ends(count: int) -> Sequence[str]:
-    if count == 2:
-        return ("larger orders", "smaller orders")
-    return [f"order value rank {rank}" for rank in range(1, count + 1)]
+    if count <= 2:
+        return (", larger orders", ", smaller orders") if count == 2 else ("",)
+    return [f", order value rank {rank}" for rank in range(1, count + 1)]
+
+
+def _place(former: str) -> int:
+    """Where a segment stood by its former name, the largest orders first; in the middle alone."""
+    end = former.partition(", ")[2]
+    places = {"larger orders": -1, "": 0, "smaller orders": 1}
+    return places[end] if end in places else int(end.rsplit(" ", 1)[1])
 
 
 def _nearly_falling(values: Sequence[float]) -> bool:

@@ -12,7 +12,7 @@ from gpu_pipeline.backend import Array, Backend, Frame
 from gpu_pipeline.segmentation.preparation import Floats
 from gpu_pipeline.segmentation.wording import wording
 
-__all__ = ["NO_OTHER", "REASONS", "assignment_reasons", "known_features"]
+__all__ = ["NO_OTHER", "REASONS", "assignment_reasons", "known_features", "phrases", "reason_codes"]
 
 NO_OTHER = -2  # the next segment where there is only one
 REASONS = ("reason_1", "reason_2", "reason_3")
@@ -40,20 +40,35 @@ def assignment_reasons(
     that speaks for the own segment. Who is in no segment (-1) is told what takes them away from
     the nearest one.
     """
-    phrases = backend.frames.Series([*_phrases(names), None], dtype="str")
+    words = backend.frames.Series(phrases(names), dtype="str")
+    following, codes = reason_codes(
+        points, labels, known=known, centres=centres, segments=segments, backend=backend
+    )
+    told = {
+        reason: words.take(code).reset_index(drop=True)
+        for reason, code in zip(REASONS, codes, strict=True)
+    }
+    return backend.frames.DataFrame({"next_segment": following, **told})
+
+
+def reason_codes(
+    points: Array,
+    labels: Array,
+    *,
+    known: Array,
+    centres: Floats,
+    segments: Sequence[int],
+    backend: Backend,
+) -> tuple[Array, list[Array]]:
+    """(next_segment, the places of the `REASONS` among `phrases`) of each customer, as arrays."""
     at_once, pieces = backend.rows_at_once, []
     for first in range(0, max(len(points), 1), at_once):
         rows = slice(first, first + at_once)
         following, speaks, away = _margins(points[rows], labels[rows], centres, segments, backend)
         phrase = _codes(points[rows].T, away, known[rows].T, backend)
-        codes = _strongest(speaks, phrase, backend)
-        pieces.append([following, *codes])
+        pieces.append([following, *_strongest(speaks, phrase, backend)])
     following, *codes = (backend.xp.concatenate(parts) for parts in zip(*pieces, strict=True))
-    told = {
-        reason: phrases.take(code).reset_index(drop=True)
-        for reason, code in zip(REASONS, codes, strict=True)
-    }
-    return backend.frames.DataFrame({"next_segment": following, **told})
+    return following, codes
 
 
 def known_features(features: Frame, names: Sequence[str]) -> Array:
@@ -83,7 +98,7 @@ def _margins(
 
 
 def _codes(columns: Array, away: Array, known: Array, backend: Backend) -> Array:
-    """The number of the phrase (features, customers): see `_phrases`."""
+    """The number of the phrase (features, customers): see `phrases`."""
     is_high = away > 0
     stands_out = backend.xp.where(is_high, columns, -columns) >= _STANDS_OUT
     phrase = backend.xp.where(known, is_high + 2 * ~stands_out, _PHRASES - 1)
@@ -102,12 +117,15 @@ def _strongest(speaks: Array, codes: Array, backend: Backend) -> list[Array]:
     return found
 
 
-def _phrases(names: Sequence[str]) -> list[str | None]:
-    """Those of each feature: low, high, in comparison less, more, and of one without a value."""
+def phrases(names: Sequence[str]) -> list[str | None]:
+    """Those of each feature: low, high, in comparison less, more, and of one without a value.
+
+    The last place is that of no reason.
+    """
     found: list[str | None] = []
     for name in names:
         words = wording(name)
         found += [words.low, words.high, words.less, words.more]
         # What the whole shop lacks is no reason for anybody.
         found.append(words.none or None)
-    return found
+    return [*found, None]

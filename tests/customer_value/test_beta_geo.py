@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_data import real_data
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.customer_value import BetaGeoModel, beta_geo
@@ -151,6 +152,18 @@ def test_order_of_rows_changes_nothing_and_weights_stand_for_rows() -> None:
     assert weighted.params_ == pytest.approx(twice.params_, rel=1e-6)
     assert weighted.log_likelihood_ == pytest.approx(2 * whole.log_likelihood_, rel=1e-9)
     assert weighted.customers_ == twice.customers_ == 1000
+
+
+def test_the_number_of_threads_changes_no_digit() -> None:
+    rng = np.random.default_rng(5)
+    age = rng.uniform(0.5, 1, 40_000)
+    frequency = rng.poisson(rng.gamma(0.5, 4, 40_000)).astype(float)
+    recency = np.where(frequency > 0, age * rng.uniform(0.1, 1, 40_000), 0)
+    documents = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            documents.append(BetaGeoModel().fit(frequency, recency, age).document())
+    assert documents[0] == documents[1]
 
 
 @pytest.mark.parametrize(

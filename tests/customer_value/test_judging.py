@@ -1,5 +1,6 @@
 """What is said of a model is measured on days that it had not seen."""
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +54,8 @@ def test_on_cdnow_it_is_calibrated_and_beats_the_last_period(sold: pd.DataFrame)
     shares = {name: quality.top_decile_share or 0 for name, quality in trial.value.items()}
     assert shares["model"] > shares["last_period"]
     assert shares["model"] == pytest.approx(trial.deciles[0]["share"])
+    left = sum(row["actual"] for row in trial.churn_deciles) / trial.customers
+    assert left == pytest.approx(trial.churn["served"].happened)
     model, last = (trial.value[name] for name in ("model", "last_period"))
     assert model.root_mean_squared_error < last.root_mean_squared_error
 
@@ -89,6 +92,17 @@ def test_what_a_short_past_can_not_tell_is_said(sold: pd.DataFrame, day: int, no
     assert found.notes == (note,)
     assert found.model.churn is None
     assert (found.trial is None) == (day == 150)
+
+
+def test_where_nothing_came_there_are_no_shares_and_the_card_can_be_written(
+    sold: pd.DataFrame,
+) -> None:
+    found = judged(sold[sold["ordered_at"] <= pd.Timestamp(LAST) - pd.Timedelta(days=90)])
+    assert found.trial is not None
+    text = json.dumps(found.trial.metrics(), allow_nan=False)
+    assert {row["share"] for row in json.loads(text)["deciles"]} == {None}
+    assert found.trial.value["model"].bias is None
+    assert {row["actual"] / row["customers"] for row in found.trial.churn_deciles} == {1.0}
 
 
 def test_few_customers_are_not_judged(sold: pd.DataFrame) -> None:
@@ -128,6 +142,7 @@ def test_worse_is_who_is_worse_by_both_measures(
         value={"model": quality(model), "last_period": quality(last)},
         churn={},
         deciles=[],
+        churn_deciles=[],
         interval_coverage=np.nan,
         central_share=np.nan,
     )

@@ -18,8 +18,14 @@ from gpu_pipeline.associations import pairs, related
 from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.cohorts import retention
 from gpu_pipeline.contracts import contract
+from gpu_pipeline.customer_value import BetaGeoModel, GammaGammaModel, value_interval
+from gpu_pipeline.customer_value.churn import ChurnModel, buying_traits
+from gpu_pipeline.customer_value.histories import histories_of
+from gpu_pipeline.customer_value.past import pasts
+from gpu_pipeline.customer_value.valuing import CustomerValueModel
 from gpu_pipeline.exchange import ExchangeRates, in_reporting_currency
 from gpu_pipeline.features import customer_features, rfm_scores
+from gpu_pipeline.features.moves import Moves
 from gpu_pipeline.forecasting.demand import daily_demand, forecast_demand
 from gpu_pipeline.funnels import Funnel, FunnelStep, daily_funnel, funnel, journeys
 from gpu_pipeline.ingest.reading import Block
@@ -363,6 +369,65 @@ def _abandoned(frame: Frame, backend: Backend) -> Frame:
     return abandoned_pages(frame, last=3)
 
 
+def _bought_before() -> pd.DataFrame:
+    rng, count = np.random.default_rng(0), 3000
+    age = rng.integers(1, 400, count)
+    frequency = np.minimum(rng.poisson(rng.gamma(0.5, 4, count)), age)
+    recency = np.where(frequency > 0, np.maximum(1, (age * rng.random(count)).astype(int)), 0)
+    average = rng.gamma(6, 1, count) / rng.gamma(4, 1 / 1500, count)
+    columns = {"frequency": frequency, "recency": recency, "age": age, "average": average}
+    return pd.DataFrame(columns)
+
+
+def _worth(frame: Frame, backend: Backend) -> Frame:
+    past = (frame["frequency"], frame["recency"], frame["age"])
+    buying = BetaGeoModel(backend=backend).fit(*past)
+    averaged = frame["frequency"] + 1
+    spending = GammaGammaModel(backend=backend).fit(averaged, frame["average"])
+    low, high = value_interval(
+        *(buying, spending, 90, *past, frame["average"]), averaged_over=averaged
+    )
+    fewest, most = buying.purchases_interval(90, *past)
+    return backend.frames.DataFrame(
+        {
+            "p_alive": buying.p_alive(*past),
+            "expected_purchases": buying.expected_purchases(90, *past),
+            "expected_average": spending.expected_average(averaged, frame["average"]),
+            "fewest": fewest,
+            "most": most,
+            "value_low": low,
+            "value_high": high,
+        }
+    )
+
+
+def _lately(frame: Frame, backend: Backend) -> Frame:
+    """Who was known twenty days before, with what they did before and after that."""
+    _, cut, _ = pasts(frame, AS_OF, 20, backend, time_zone="Europe/Berlin", most=25)
+    return cut.some
+
+
+def _valued(frame: Frame, backend: Backend) -> Frame:
+    """By models fitted on this device, and one of who leaves that was fitted anywhere."""
+    churn = ChurnModel.of_document(
+        {
+            "features": ["days_since_last_order", "no_purchase_odds", "spreads_overdue"],
+            "low": [0.0, -4.0, -5.0],
+            "high": [4.0, 4.0, 20.0],
+            "centre": [2.0, 0.0, 1.0],
+            "spread": [1.0, 2.0, 3.0],
+            "weights": [1.0, 1.5, 0.5],
+            "intercept": -0.5,
+            "knots": [[0.1, 0.4, 0.8], [0.05, 0.5, 0.9]],
+        }
+    )
+    now, _, _ = pasts(frame, AS_OF, 20, backend, most=0)
+    moves = Moves.of(frame, np.datetime64(AS_OF, "us"), backend, None)
+    traits = buying_traits(moves).drop(columns="customer_key")
+    customers = backend.frames.concat([histories_of(moves, time_zone="UTC"), traits], axis=1)
+    return CustomerValueModel.fit(now, 20).with_churn(churn).predicted(customers)
+
+
 CASES = {
     "abandoned pages": Case(_abandoned, _visits),
     "paths to purchases": Case(_paths, _visits),
@@ -375,6 +440,9 @@ CASES = {
     "hashes of keys": Case(_keys, _landed),
     "texts with a pattern": Case(_with_digits, _texts),
     "assigned segments": Case(_assigned, _order_lines, rtol=1e-6),
+    "customer value": Case(_worth, _bought_before, rtol=1e-5),
+    "customers in a past": Case(_lately, _order_lines),
+    "values of customers": Case(_valued, _order_lines, rtol=1e-5),
     "customer features": Case(_features, _order_lines),
     "customer features of every source": Case(_every_feature, _order_lines),
     "scores of customers": Case(_scores, _order_lines),

@@ -112,6 +112,25 @@ def test_segments_of_one_name_keep_their_ends_until_their_orders_clearly_change_
     assert named(*nearly, {"orders": 2}, previous=ends) == [*ends.values(), "occasional"]
 
 
+def test_who_had_a_name_alone_keeps_it_beside_a_second_and_the_end_when_alone_again() -> None:
+    rows = [{"average_order": 900}, {"average_order": 1000}]
+    alone = {0: "loyal", 1: "lost"}
+    together = named(*rows, previous=alone)
+    assert together == ["loyal", "loyal, larger orders"]
+    assert named(*rows, previous=dict(enumerate(together))) == together
+    again = named({"orders": 2}, rows[1], previous=dict(enumerate(together)))
+    assert again == ["occasional", "loyal, larger orders"]
+
+
+def test_a_third_segment_of_a_name_ranks_them_all() -> None:
+    rows = [{"average_order": worth} for worth in (900, 1000, 1100)]
+    ends = {0: "loyal, smaller orders", 1: "loyal, larger orders"}
+    ranked = named(*rows, previous=ends)
+    assert ranked == [f"loyal, order value rank {rank}" for rank in (3, 2, 1)]
+    swapped = [{"average_order": worth} for worth in (900, 1100, 1050)]
+    assert named(*swapped, previous=dict(enumerate(ranked))) == ranked
+
+
 def test_a_renaming_is_told() -> None:
     before = pd.DataFrame({"segment": [0, 1, 2], "name": ["loyal", "new", "lost"]})
     after = pd.DataFrame({"segment": [0, 1, 3], "name": ["champions", "new", "lost"]})

@@ -193,11 +193,11 @@ def _show_speed(folder: Path, customers: int) -> None:
         for way in WAYS
     }
     print(f"\n{customers:,} customers, {SEGMENTS_OF_SPEED} segments")
-    print(f"{'':<44}seconds  times as long  peak MB")
+    print(f"{'':<44}seconds  times as long")
     for way, one in found.items():
         first = found[next(name for name in WAYS if name.split(":")[0] == way.split(":")[0])]
         longer = one["seconds"] / first["seconds"]
-        print(f"{way:<44}{one['seconds']:7.2f}{longer:15.2f}{one['peak']:9,.0f}")
+        print(f"{way:<44}{one['seconds']:7.2f}{longer:15.2f}")
 
 
 def _write_customers(folder: Path, customers: int) -> None:

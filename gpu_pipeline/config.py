@@ -64,7 +64,7 @@ class Config(BaseSettings):
     )
     horizon: int = Field(28, ge=1, le=365, description="Days to forecast.")
     value_horizon: int = Field(
-        90, ge=1, le=3650, description="Days that a customer's value and churn risk are about."
+        28, ge=1, le=3650, description="Days that a customer's value and churn risk are about."
     )
     text_model: Path | None = Field(None, description="Model folder; empty is the bundled one.")
     host: str = Field("127.0.0.1", description="Address that the API binds to.")

@@ -328,6 +328,9 @@ def test_what_cannot_be_segmented_is_refused_and_nothing_is_written(tmp_path: Pa
         segmented(written(tmp_path, people(), "p.csv"), customer="id", time_format="%Y")
     with pytest.raises(PipelineError, match="customers"):
         segmented(written(tmp_path, people().head(2), "p.csv"), customer="id")
+    too_early = datetime(2020, 1, 1)  # noqa: DTZ001
+    with pytest.raises(PipelineError, match="0 customers"):
+        segmented(written(tmp_path, orders()), as_of=too_early)
     with pytest.raises(IngestError, match="has no rows"):
         segmented(written(tmp_path, people().head(0), "p.parquet"), customer="id")
     assert not (tmp_path / "out.parquet").exists()

@@ -1,6 +1,6 @@
 """Judging: models of customer value fitted at an earlier moment, and held to what then came."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -84,10 +84,11 @@ def judged_model(now: Past, cut: Past, earlier: Past, horizon_days: int) -> Judg
 
     Who leaves is learnt at `earlier`, two horizons before, of what they did until the cut, and
     judged at the cut of what they did until now: not a day of the one is in the other. The
-    ChurnModel that predicts from now on is then learnt at the cut. It stays away where it was no
-    better than BG/NBD alone (by Brier score), or where the past is too short: it must reach a
-    horizon beyond `earlier`, for BG/NBD to know anybody, and have 50 customers who left and 50 who
-    stayed at either moment. BG/NBD alone then says who leaves.
+    ChurnModel that predicts from now on is then learnt at the cut, and so it knows the season of
+    the last horizon alone. It stays away where it was no better than BG/NBD (by Brier score), or
+    where the past is too short: it must reach a horizon beyond `earlier`, for BG/NBD to know
+    anybody, and have 50 customers who left and 50 who stayed at either moment. BG/NBD alone then
+    says who leaves.
 
     Nothing is judged where the past reaches less than a horizon beyond the cut, which then has no
     last period to compare with, or fewer than 100 customers were known at it.
@@ -96,78 +97,77 @@ def judged_model(now: Past, cut: Past, earlier: Past, horizon_days: int) -> Judg
         FitError: there is too little to fit a model of now.
     """
     model = CustomerValueModel.fit(now, horizon_days)
-    why = _why_not_judged(now, cut, horizon_days)
-    if why is not None:
-        return Judged(model=model, trial=None, notes=(f"Not evaluated: {why}",))
     try:
-        then = CustomerValueModel.fit(cut, horizon_days)
+        then = _model_of_then(now, cut, horizon_days)
     except FitError as error:
         return Judged(model=model, trial=None, notes=(f"Not evaluated: {error}",))
-    rules, why = _churn_rules(then, cut, earlier, horizon_days)
-    risks = {"bg_nbd": then.churn_risk(cut.some)}
-    risks |= {name: then.with_churn(rule).churn_risk(cut.some) for name, rule in rules.items()}
+    try:
+        rules, notes = _churn_rules(cut, earlier, horizon_days), list[str]()
+    except FitError as error:
+        rules, notes = {}, [f"BG/NBD alone says who leaves: {error}"]
     is_gone = _is_gone(cut.some, cut.backend)
-    found = {name: _risk_quality(risk, is_gone, cut.backend) for name, risk in risks.items()}
-    if "logistic" in found and found["logistic"].brier > found["bg_nbd"].brier:
-        why = "BG/NBD alone says who leaves: the churn model was no better."
-    elif "logistic" in found:
-        then = then.with_churn(rules["logistic"])
+    found = _risk_qualities(then, rules, cut.some, is_gone)
+    if rules and found["logistic"].brier <= found["bg_nbd"].brier:
         features = then.churn_features(cut.some)
         model = model.with_churn(ChurnModel(backend=cut.backend).fit(features, is_gone))
+        then = then.with_churn(rules["logistic"])
+    elif rules:
+        notes.append("BG/NBD alone says who leaves: the churn model was no better.")
     served = found["bg_nbd" if then.churn is None else "logistic"]
     trial = _trial(then, cut.some, {"served": served, **found})
-    return Judged(model=model, trial=trial, notes=() if why is None else (why,))
+    return Judged(model=model, trial=trial, notes=tuple(notes))
 
 
-def _why_not_judged(now: Past, cut: Past, horizon_days: int) -> str | None:
+def _model_of_then(now: Past, cut: Past, horizon_days: int) -> CustomerValueModel:
+    """What would have been fitted at the cut; FitError where that tells nothing."""
     if cut.days < horizon_days:
-        return f"orders reach back {now.days} days; {2 * horizon_days} are needed."
-    if len(cut.some) < FEWEST_JUDGED:
-        known = len(cut.some)
-        return f"{known} customers were known {horizon_days} days ago; {FEWEST_JUDGED} are needed."
-    return None
+        message = f"orders reach back {now.days} days; {2 * horizon_days} are needed."
+        raise FitError(message)
+    known = len(cut.some)
+    if known < FEWEST_JUDGED:
+        message = (
+            f"{known} customers were known {horizon_days} days ago; {FEWEST_JUDGED} are needed."
+        )
+        raise FitError(message)
+    return CustomerValueModel.fit(cut, horizon_days)
 
 
-def _churn_rules(
-    then: CustomerValueModel, cut: Past, earlier: Past, horizon_days: int
-) -> tuple[dict[str, ChurnModel], str | None]:
-    """(models of who leaves, learnt before the cut; why there are none)."""
-    why = _why_no_churn(cut, earlier, horizon_days)
-    if why is None:
-        try:
-            before = CustomerValueModel.fit(earlier, horizon_days)
-        except FitError as error:
-            why = str(error)
-    if why is not None:
-        return {}, f"BG/NBD alone says who leaves: {why}"
-    features, is_gone = before.churn_features(earlier.some), _is_gone(earlier.some, then.backend)
-    return {
-        "logistic": ChurnModel(backend=then.backend).fit(features, is_gone),
-        "recency": ChurnModel(features=_RECENCY, backend=then.backend).fit(features, is_gone),
-    }, None
-
-
-def _why_no_churn(cut: Past, earlier: Past, horizon_days: int) -> str | None:
+def _churn_rules(cut: Past, earlier: Past, horizon_days: int) -> dict[str, ChurnModel]:
+    """Models of who leaves, learnt before the cut; FitError where the past is too short."""
     if earlier.days < horizon_days:
-        return f"a churn model needs {3 * horizon_days} days of orders."
+        message = f"a churn model needs {3 * horizon_days} days of orders."
+        raise FitError(message)
+    backend = cut.backend
     for past in (cut, earlier):
-        gone = int(_is_gone(past.some, past.backend).sum())
-        fewest = min(gone, len(past.some) - gone)
-        if fewest < FEWEST_OF_A_KIND:
-            return (
+        gone = int(_is_gone(past.some, backend).sum())
+        stayed = len(past.some) - gone
+        if min(gone, stayed) < FEWEST_OF_A_KIND:
+            message = (
                 f"a churn model needs {FEWEST_OF_A_KIND} customers who left and as many who "
-                f"stayed; there were {gone} and {len(past.some) - gone}."
+                f"stayed; there were {gone} and {stayed}."
             )
-    return None
+            raise FitError(message)
+    before = CustomerValueModel.fit(earlier, horizon_days)
+    features, is_gone = before.churn_features(earlier.some), _is_gone(earlier.some, backend)
+    return {
+        "logistic": ChurnModel(backend=backend).fit(features, is_gone),
+        "recency": ChurnModel(features=_RECENCY, backend=backend).fit(features, is_gone),
+    }
+
+
+def _risk_qualities(
+    then: CustomerValueModel, rules: Mapping[str, ChurnModel], some: Frame, is_gone: Array
+) -> dict[str, RiskQuality]:
+    """How good the risks of BG/NBD alone and of each rule were."""
+    to_host = then.backend.to_host
+    risks = {"bg_nbd": then.churn_risk(some)}
+    risks |= {name: then.with_churn(rule).churn_risk(some) for name, rule in rules.items()}
+    return {name: RiskQuality.of(to_host(risk), to_host(is_gone)) for name, risk in risks.items()}
 
 
 def _is_gone(some: Frame, backend: Backend) -> Array:
     """Who bought nothing within the horizon."""
     return backend.as_bits(some["purchases"]) == 0
-
-
-def _risk_quality(risk: Array, is_gone: Array, backend: Backend) -> RiskQuality:
-    return RiskQuality.of(backend.to_host(risk), backend.to_host(is_gone))
 
 
 def _trial(then: CustomerValueModel, some: Frame, churn: dict[str, RiskQuality]) -> Trial:

@@ -18,7 +18,7 @@ __all__ = ["Totals"]
 _EACH, _PER_DOUBLING = 32.0, 16.0  # numbers of purchases by themselves, then in cells
 _NEGLIGIBLE = 1e-8  # a probability
 # Of a search in the logarithm of a total.
-_NEWTON_STEPS, _STEPS, _CLOSE, _LONGEST, _FAR = 40, 80, 1e-4, 3.0, 700.0
+_NEWTON_STEPS, _STEPS, _CLOSE, _LONGEST, _FAR = 40, 80, 1e-5, 3.0, 700.0
 _LEAST_SHARE, _LEAST_SLOPE = 1e-15, 1e-3
 
 

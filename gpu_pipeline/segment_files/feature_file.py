@@ -28,6 +28,8 @@ class FeatureFile:
     mostly numbers; `others` are the rest. A customer may lack some features.
     """
 
+    as_of = None  # they are of whatever moment the file is of
+
     def __init__(self, path: Path, columns: FeatureColumns, rejected: Rejected) -> None:
         self._columns = columns
         self.names: tuple[str, ...] = columns.features

@@ -24,6 +24,7 @@ from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
 from gpu_pipeline.segment_files.columns import OrderColumns
 from gpu_pipeline.segment_files.rejecting import Rejected
 from gpu_pipeline.segment_files.values import Fault, complete, ids_of, in_rank, moments, numbers
+from gpu_pipeline.segmentation import FEATURES
 
 __all__ = ["OrderFile"]
 
@@ -37,7 +38,8 @@ _PRODUCT = "goods"  # features ask what was bought; such a file says only for ho
 class OrderFile:
     """The sound rows of a file of orders.
 
-    `ids` are its customers in order, each once; `as_of` the latest time, or the one given.
+    `ids` are its customers in order, each once; `as_of` the latest time, or the one given. `names`
+    are the features to segment by, `said` says what was taken for what.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class OrderFile:
         as_of: datetime | None = None,
     ) -> None:
         self._path, self._columns, self._time_format = path, columns, time_format
-        self.currency = ""
+        self.names, self.said, self.currency = FEATURES, columns.said, ""
         tables = [self._typed(block, rejected) for block in self._blocks()]
         rows = pa.concat_tables(tables).unify_dictionaries()
         if not len(rows):

@@ -9,15 +9,15 @@ from typing import Literal
 import pandas as pd
 import pyarrow as pa
 
-from gpu_pipeline.backend import Backend, Frame
+from gpu_pipeline.backend import Backend
 from gpu_pipeline.errors import IngestError
 from gpu_pipeline.ingest.reading import Dialect, column_names
 from gpu_pipeline.ingest.writing import check_output, written_file
-from gpu_pipeline.segment_files.columns import OrderColumns, columns_of
+from gpu_pipeline.segment_files.columns import FeatureColumns, OrderColumns, columns_of
 from gpu_pipeline.segment_files.feature_file import FeatureFile
 from gpu_pipeline.segment_files.order_file import OrderFile
 from gpu_pipeline.segment_files.rejecting import Rejected, rejecting
-from gpu_pipeline.segmentation import FEATURES, REASONS, SegmentModel, explained
+from gpu_pipeline.segmentation import REASONS, SegmentModel, explained
 
 __all__ = ["OUTPUT_COLUMNS", "SegmentedFile", "segment_file"]
 
@@ -95,22 +95,12 @@ def segment_file(
         features=features,
     )
     _check_customer(source, customer)
-    if not isinstance(columns, OrderColumns) and (as_of or time_format):
-        message = f"{source} is taken for a file of features: no --as-of, no --time-format there."
-        raise IngestError(message)
     backend = backend if backend is not None else Backend.choose()
     with rejecting(rejected) as refused:
-        file: OrderFile | FeatureFile
-        names: tuple[str, ...]
-        if isinstance(columns, OrderColumns):
-            file = OrderFile(source, columns, refused, time_format=time_format, as_of=as_of)
-            taken_as, names = columns.said, FEATURES
-        else:
-            file = FeatureFile(source, columns, refused)
-            taken_as, names = file.said, file.names
+        file = _read(source, columns, refused, time_format=time_format, as_of=as_of)
         frame = file.features(backend)
         model = SegmentModel(
-            n_segments=n_segments, features=names, method=method, seed=seed, backend=backend
+            n_segments=n_segments, features=file.names, method=method, seed=seed, backend=backend
         ).fit(frame)
         # There is no run before, to have grown from.
         described = model.describe(frame).drop(columns="growth", errors="ignore")
@@ -118,28 +108,33 @@ def segment_file(
         _write(output, _output(customer, file.ids, customers, described))
         if profiles is not None:
             _write(profiles, pa.Table.from_pandas(described, preserve_index=False))
-    return _told(file, refused, frame, taken_as, described, model)
-
-
-def _told(
-    file: OrderFile | FeatureFile,
-    refused: Rejected,
-    frame: Frame,
-    taken_as: str,
-    profiles: pd.DataFrame,
-    model: SegmentModel,
-) -> SegmentedFile:
     return SegmentedFile(
         rows=len(file),
         rejected=dict(refused.counts),
         rejected_rows=refused.rows,
         customers=len(file.ids),
         customers_without=len(file.ids) - len(frame),
-        taken_as=taken_as,
-        as_of=file.as_of if isinstance(file, OrderFile) else None,
-        profiles=profiles,
+        taken_as=file.said,
+        as_of=file.as_of,
+        profiles=described,
         model=model,
     )
+
+
+def _read(
+    source: Path,
+    columns: OrderColumns | FeatureColumns,
+    refused: Rejected,
+    *,
+    time_format: str | None,
+    as_of: datetime | None,
+) -> OrderFile | FeatureFile:
+    if isinstance(columns, OrderColumns):
+        return OrderFile(source, columns, refused, time_format=time_format, as_of=as_of)
+    if time_format is not None or as_of is not None:
+        message = f"{source} is taken for a file of features: no --as-of, no --time-format there."
+        raise IngestError(message)
+    return FeatureFile(source, columns, refused)
 
 
 def _check_customer(source: Path, customer: str) -> None:

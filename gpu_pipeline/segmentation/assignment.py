@@ -13,7 +13,7 @@ import numpy.typing as npt
 from gpu_pipeline.backend import Array, Backend
 from gpu_pipeline.segmentation.preparation import Floats, Preparation
 
-__all__ = ["OUTLIER", "Anchors", "Ints", "nearest"]
+__all__ = ["OUTLIER", "Anchors", "Ints"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -93,16 +93,6 @@ class Anchors:
         if self.reach is not None:
             labels = xp.where(distances <= xp.asarray(self.reach)[place], labels, OUTLIER)
         return labels, distances
-
-
-def nearest(points: Array, centres: Floats, backend: Backend) -> tuple[Array, Array]:
-    """(number of the nearest centre, distance to it); the first of equals.
-
-    `points` (customers, features) and `centres` (segments, features) in standard deviations.
-    """
-    columns = [backend.xp.ascontiguousarray(points[:, i]) for i in range(points.shape[1])]
-    label, squares = _nearest(columns, centres, backend.xp)
-    return label, backend.xp.sqrt(squares)
 
 
 def _nearest(columns: Sequence[Array], centres: Floats, xp: ModuleType) -> tuple[Array, Array]:

@@ -42,8 +42,8 @@ class Refit:
         told = (
             (
                 self.agreement < _LEAST_AGREEMENT,
-                f"{self.agreement:.1%} of the customers keep their segment, of at least "
-                f"{_LEAST_AGREEMENT:.0%}",
+                f"{100 * self.agreement:.1f} % of the customers keep their segment, of at least "
+                f"{100 * _LEAST_AGREEMENT:.0f} %",
             ),
             (
                 self.stability < _LEAST_STABILITY,
@@ -56,7 +56,7 @@ class Refit:
                 f"{self.silhouette_before:.2f}: worse by more than {_WORSE:.2f}",
             ),
         )
-        return tuple(reason.replace("%", " %") for holds, reason in told if holds)
+        return tuple(reason for holds, reason in told if holds)
 
     @property
     def is_good(self) -> bool:

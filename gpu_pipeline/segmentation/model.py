@@ -41,7 +41,7 @@ _FORMAT = 1
 class SegmentModel(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Customers in segments: the same labels for the same seed on any row order and any cores.
 
-    Fitted on at most `SAMPLE_ROWS` customers, taken by their keys: mostly the same ones next week.
+    Fitted on about 200,000 customers at most, taken by their keys: mostly the same ones next week.
     Learnt: `preparation_`, `centres_` (segments, features) in standard deviations, `segments_`
     (their ids), `inertia_` (squared distances of the sample), `silhouette_`, `stability_`,
     `choice_` (these two for every number that was tried).

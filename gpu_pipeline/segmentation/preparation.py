@@ -93,7 +93,7 @@ def feature_columns(frame: Frame, features: Sequence[str], backend: Backend) -> 
     """
     absent = [name for name in features if name not in frame.columns]
     present = [name for name in features if name in frame.columns]
-    texts = [name for name in present if frame[name].dtype.kind not in "iufb"]
+    texts = [name for name in present if not _is_number(frame[name])]
     faults = [f"{name} is not there" for name in absent] + [
         f"{name} is no number" for name in texts
     ]
@@ -109,6 +109,11 @@ def feature_columns(frame: Frame, features: Sequence[str], backend: Backend) -> 
         )
         raise PipelineError(message)
     return columns
+
+
+def _is_number(values: Series) -> bool:
+    """Of nothing but gaps too, which have any type."""
+    return values.dtype.kind in "iufb" or bool(values.isna().all())
 
 
 def _float64(values: Series, backend: Backend) -> Array:

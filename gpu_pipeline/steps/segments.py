@@ -22,6 +22,7 @@ from gpu_pipeline.segmentation import (
     SegmentModel,
     explained,
     moves,
+    renamings,
     segment_profiles,
     segment_traits,
     summed_moves,
@@ -54,6 +55,8 @@ def _segments(work: Work) -> None:
     names = {int(n): name for n, name in zip(profiles["segment"], profiles["name"], strict=True)}
     work.facts.update(customers=len(host), segments=len(profiles), names=list(names.values()))
     work.facts.update(found.facts)
+    if before is not None and before.profiles is not None:
+        work.facts.update(renamed=[vars(one) for one in renamings(before.profiles, profiles)])
     written = compute(
         *(
             delayed(_assigned)(work, found.model, names, before, bucket)

@@ -126,6 +126,15 @@ def test_a_customer_is_the_same_alone_in_any_company_and_in_any_layout(
     np.testing.assert_array_equal(known.points(strided).view("int64"), points)
 
 
+def test_one_customer_may_come_as_a_row_of_nothing_but_known_numbers_and_nulls() -> None:
+    frame = planted()[0]
+    known = fitted("kmeans")
+    lacking = frame[frame["mean_days_between_orders"].isna()].head(1)
+    (row,) = lacking.astype(object).where(lacking.notna(), None).to_dict("records")
+    assert row["mean_days_between_orders"] is None
+    assert list(known.predict(pd.DataFrame([row]))) == list(known.predict(lacking))
+
+
 _FITTED: dict[str, SegmentModel] = {}
 
 

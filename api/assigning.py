@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from gpu_pipeline.backend import Array, Backend
+from gpu_pipeline.errors import LakeError, PipelineError
 from gpu_pipeline.publish import Snapshot
 from gpu_pipeline.segmentation import SegmentModel
 from gpu_pipeline.segmentation.assignment import OUTLIER
@@ -38,13 +39,21 @@ class Assigner:
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self | None:
-        """That of the snapshot; None where no model is published with it."""
+        """That of the snapshot; None where no model is published with it.
+
+        Raises:
+            LakeError: another version of the product wrote it.
+        """
         row = snapshot.model("segments")
         if row is None:
             return None
         document = json.loads(row["document"])
         backend = Backend.choose("cpu")
-        model = SegmentModel.of_document(document, backend=backend)
+        try:
+            model = SegmentModel.of_document(document, backend=backend)
+        except PipelineError as error:
+            message = f"{snapshot.path}: {error}"
+            raise LakeError(message) from error
         names = {one["segment"]: one["name"] for one in snapshot.segments()}
         return cls(model, names, backend)
 

@@ -81,12 +81,14 @@ class SegmentModel(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         y: None = None,  # noqa: ARG002 - scikit-learn hands one to every estimator
         *,
         previous: "SegmentModel | None" = None,
+        anew: bool = False,
     ) -> Self:
         """Learns segments from a frame with customer_key and the `features`.
 
         They are numbered by revenue, most first (by customers, where the frame has no revenue).
         With a `previous` model those that are there again keep its ids, new ones get ids that
-        nobody had; its number of segments stays unless another is clearly better.
+        nobody had; its number and centres are followed unless others are clearly better, or
+        segments are to be found `anew`.
 
         Raises:
             PipelineError: a feature or parameter can't be used, or there are fewer different
@@ -106,7 +108,7 @@ class SegmentModel(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             points,
             method=self.method,
             n_segments=self.n_segments,
-            carried=None if last is None else last.centres(points),
+            carried=None if last is None or anew else last.centres(points),
             seed=self.seed,
             backend=backend,
         )

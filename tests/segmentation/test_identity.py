@@ -110,6 +110,17 @@ def test_every_reason_against_a_refit_is_said(refit: Refit, reasons: list[str]) 
     assert refit.is_good == (not reasons)
 
 
+def test_segments_can_be_found_anew_and_keep_the_ids_of_those_that_are_there_again() -> None:
+    frame = scattered(rows=300)
+    before = SegmentModel(n_segments=6).fit(frame)
+    later = drifted(frame, noise=0.5, seed=1)
+    followed = SegmentModel(n_segments=6).fit(later, previous=before)
+    anew = SegmentModel(n_segments=6).fit(later, previous=before, anew=True)
+    alone = SegmentModel(n_segments=6).fit(later)
+    assert anew.inertia_ == alone.inertia_ < followed.inertia_
+    assert set(anew.segments_) & set(before.segments_)
+
+
 def test_new_segments_get_ids_that_nobody_had_and_old_ones_never_come_back() -> None:
     frame, kind = planted()
     first = SegmentModel(n_segments=4).fit(frame)

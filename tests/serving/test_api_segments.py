@@ -129,6 +129,19 @@ def test_without_a_model_nobody_is_assigned_and_the_segments_name_none(
     assert client.get("/v1/models").json()["data"] == []
 
 
+def test_a_model_that_another_version_wrote_is_a_problem_with_the_remedy(
+    client: TestClient,
+    publish: Callable[..., Path],
+    model_rows: pd.DataFrame,
+    made_customers: pd.DataFrame,
+) -> None:
+    publish(models=model_rows.assign(document='{"format": 99}'))
+    answer = client.post("/v1/segments/assign", json={"customers": asked(made_customers)})
+    assert answer.status_code == 503
+    assert "run `gpu-pipeline run`" in answer.json()["detail"]
+    assert client.get("/v1/segments").status_code == 200
+
+
 def test_an_answer_leads_to_the_data_the_run_and_the_code(shop: TestClient) -> None:
     named = shop.get("/v1/customers/17850").json()["data"]
     cards = {one["id"]: one for one in shop.get("/v1/models").json()["data"]}

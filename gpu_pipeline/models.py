@@ -104,7 +104,7 @@ class ModelRegistry:
         return self._read(kind, model_id)[0]
 
     def cards(self, kind: str | None = None) -> list[ModelCard]:
-        """The cards of all models, or of all of one kind, the oldest first."""
+        """The cards of all models, or of all of one kind, in order of kind and of their runs."""
         kinds = [kind] if kind is not None else _names(self.folder)
         return [
             self._read(one, name)[0]

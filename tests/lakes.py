@@ -86,6 +86,7 @@ def served(lake: Lake) -> dict[str, object]:
     """Everything that a reader of the snapshot can be told."""
     snapshot = Snapshot.open(lake.path / "serving")
     products = snapshot.products(limit=1000)
+    keys = rows(lake, "customer_features")["customer_key"].tolist()
     try:
         return {
             "as_of": snapshot.facts["as_of"],
@@ -93,9 +94,9 @@ def served(lake: Lake) -> dict[str, object]:
             "segments": snapshot.segments(),
             "products": products,
             "forecasts": [snapshot.forecast(product["product_id"]) for product in products],
-            "customers": [
-                snapshot.customer(int(key)) for key in rows(lake, "customer_features").customer_key
-            ],
+            "customers": [snapshot.customer(key) for key in keys],
+            "segments_of": snapshot.segments_of(keys),
+            "values": snapshot.values_of(keys),
         }
     finally:
         snapshot.close()

@@ -11,7 +11,7 @@ from dask.delayed import delayed
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.contracts import contract
-from gpu_pipeline.errors import LakeError
+from gpu_pipeline.errors import LakeError, PipelineError
 from gpu_pipeline.models import ModelCard, ModelRegistry
 from gpu_pipeline.orders import one_currency
 from gpu_pipeline.pipeline import Step, Work, code_digest
@@ -42,10 +42,11 @@ def _segments(work: Work) -> None:
     run that is killed in between begins again from the same.
     """
     backend = work.lake.backend
-    columns = list(dict.fromkeys([*PROFILE_COLUMNS, *FEATURES]))
+    before = _Before.of(work)
+    last = before.model.features if before else ()
+    columns = list(dict.fromkeys([*PROFILE_COLUMNS, *FEATURES, *last]))
     features: Frame = work.read("customer_features", columns).compute().reset_index(drop=True)
     one_currency(features, backend)
-    before = _Before.of(work)
     found = _model(work, features, before)
     labels = backend.to_pandas(found.model.assign(features))
     host = backend.to_pandas(features)
@@ -89,25 +90,37 @@ class _Before:
     lake: Lake
     version: int
     model_id: str
+    model: SegmentModel
     profiles: pd.DataFrame | None
 
     @classmethod
     def of(cls, work: Work) -> Self | None:
-        """Those before this moment, however often it was run since; None where there are none."""
+        """Those before this moment, however often it was run since; None where there are none.
+
+        Raises:
+            PipelineError: its model can't be read, and nobody asked for new segments.
+        """
         found = _earlier(work)
         if found is None:
             return None
         version, model_id = found
+        try:
+            model = _loaded(work, model_id)
+        except PipelineError as error:
+            if work.config.new_segments:
+                return None
+            message = f"{error} To begin with other segments: `gpu-pipeline run --new-segments`."
+            raise PipelineError(message) from error
         lake = work.lake.pinned({_TABLE: version})
         try:
             rows = lake.read(_TABLE, ["segment", "name"])
         except LakeError as error:
             # A rotation or a clean-up of old files closed it: that is no fault of this run.
             work.facts.update(before=str(error))
-            return cls(lake, version, model_id, None)
+            return cls(lake, version, model_id, model, None)
         whole = work.lake.backend.to_pandas(rows.compute())
         sizes = whole.groupby(["segment", "name"]).size().rename("customers").reset_index()
-        return cls(lake, version, model_id, sizes)
+        return cls(lake, version, model_id, model, sizes)
 
     @property
     def names(self) -> dict[int, str]:
@@ -123,6 +136,16 @@ class _Before:
             return None
         then = self.lake.read_bucket(_TABLE, bucket, columns=["customer_key", "segment"])
         return Backend.of(labels).to_pandas(moves(then, labels))
+
+
+def _loaded(work: Work, model_id: str) -> SegmentModel:
+    document = ModelRegistry(work.lake.path / "models").load(KIND, model_id)
+    model = SegmentModel.of_document(document, backend=work.lake.backend)
+    unknown = set(model.features) - set(contract("customer_features").names)
+    if unknown:
+        message = f"The model {KIND}/{model_id} needs {', '.join(sorted(unknown))}: nobody has it."
+        raise PipelineError(message)
+    return model
 
 
 def _earlier(work: Work) -> tuple[int, str] | None:
@@ -154,18 +177,18 @@ def _model(work: Work, features: Frame, before: _Before | None) -> _Found:
     registry = ModelRegistry(work.lake.path / "models")
     backend, config = work.lake.backend, work.config
     fitted = SegmentModel(n_segments=config.segments, seed=config.seed, backend=backend)
-    previous = _previous(registry, before, fitted, backend)
-    fitted.fit(features, previous=previous)
-    refit = fitted.refit_of(previous, features) if previous else None
+    previous = before.model if before else None
     asked_anew = config.new_segments or config.segments not in (0, _count(previous))
-    why = () if refit is None or asked_anew else tuple(refit.reasons)
+    fitted.fit(features, previous=previous, anew=asked_anew)
+    refit = fitted.refit_of(previous, features) if previous else None
+    why = () if refit is None or asked_anew else refit.reasons
     metrics = {
         "customers": len(features),
         "segments": len(fitted.segments_),
         "silhouette": fitted.silhouette_,
         "stability": fitted.stability_,
         "inertia": fitted.inertia_,
-        "choice": fitted.choice_,
+        "choice": [one._asdict() for one in fitted.choice_],
         "refit": _as_facts(refit),
     }
     card = ModelCard(
@@ -182,20 +205,10 @@ def _model(work: Work, features: Frame, before: _Before | None) -> _Found:
     )
     registry.save(fitted.document(), card)
     told = {name: metrics[name] for name in ("silhouette", "stability", "inertia", "refit")}
-    if why and previous is not None and before is not None:
-        return _Found(previous, before.model_id, {**told, "kept": before.model_id, "why": why})
+    if why and before is not None:
+        told |= {"kept": before.model_id, "why": "; ".join(why)}
+        return _Found(before.model, before.model_id, told)
     return _Found(fitted, work.run_id, told)
-
-
-def _previous(
-    registry: ModelRegistry, before: _Before | None, fitted: SegmentModel, backend: Backend
-) -> SegmentModel | None:
-    """The model of the run before, unless it speaks of other features."""
-    if before is None:
-        return None
-    document = registry.load(KIND, before.model_id)
-    previous = SegmentModel.of_document(document, backend=backend)
-    return previous if tuple(previous.features) == tuple(fitted.features) else None
 
 
 def _count(model: SegmentModel | None) -> int:
@@ -211,7 +224,7 @@ def _assigned(
 ) -> tuple[list[Part], pd.DataFrame | None]:
     """(the written parts of a bucket, how many of its customers went which way)."""
     backend, table = work.lake.backend, contract(_TABLE)
-    columns = ["customer_key", "as_of", *FEATURES]
+    columns = ["customer_key", "as_of", *model.features]
     features = work.lake.read_bucket("customer_features", bucket, columns=columns)
     told = explained(model, features)
     as_of = features["as_of"].reset_index(drop=True)

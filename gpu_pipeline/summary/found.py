@@ -1,0 +1,147 @@
+"""The answers of a lake, as tables for a merchant and as records for a program."""
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.report import Answers
+from gpu_pipeline.terminal import Column, note, print_table
+
+__all__ = ["as_records", "frame_records", "show_answers"]
+
+
+def as_records(found: Answers) -> dict[str, Any]:
+    """The answers as plain lists and dicts; nulls where a frame has none."""
+    plain = {}
+    for name, value in vars(found).items():
+        is_frame = isinstance(value, pd.DataFrame)
+        plain[name] = frame_records(value) if is_frame else value
+    return plain
+
+
+def frame_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as plain dicts: nulls where there is nothing, times as ISO 8601."""
+    records: list[dict[str, Any]] = json.loads(frame.to_json(orient="records", date_format="iso"))
+    return records
+
+
+def show_answers(found: Answers) -> None:
+    """Segments, forecasts, moods and rejections, for a merchant to read."""
+    if found.as_of is None:
+        note("Nothing was run yet: `gpu-pipeline run` makes the answers.")
+        return
+    count, share = "{:,d}", "{:.1%}"
+    money = f"{{:,.{MINOR_DIGITS.get(found.currency, USUAL_DIGITS)}f}}"
+    amounts = f", amounts in {found.currency}" if found.currency else ""
+    note(f"\nAs of {found.as_of}{amounts}\n")
+    print_table(
+        "Customer segments",
+        found.segments,
+        {
+            "name": Column("segment"),
+            "customers": Column("customers", count),
+            "customer_share": Column("of customers", share),
+            "revenue_share": Column("of revenue", share),
+            "orders": Column("orders each", "{:.1f}"),
+            "average_order": Column("average order", money),
+            "days_since_last_order": Column("days since last", "{:.0f}"),
+        },
+    )
+    print_table(
+        "What sets them apart",
+        found.segments,
+        {"name": Column("segment"), "apart": Column("against all customers")},
+    )
+    print_table(
+        f"What they may bring in the next {found.worth_days or '…'} days",
+        found.worth,
+        {
+            "name": Column("segment"),
+            "customers": Column("customers", count),
+            "expected_value": Column("each", money),
+            "value_share": Column("of all", share),
+            "churning_share": Column("likely to buy nothing", share),
+        },
+    )
+    print_table(
+        "Who is in another segment than before",
+        found.moves,
+        {
+            "from_name": Column("from"),
+            "to_name": Column("to"),
+            "customers": Column("customers", count),
+            "share_of_from": Column("of those", share),
+        },
+    )
+    print_table(
+        "Visits of the last 28 days, those of machines left out",
+        found.visits,
+        {
+            "channel": Column("channel"),
+            "sessions": Column("visits", count),
+            "pages_per_session": Column("pages each", "{:.1f}"),
+            "cart_abandonment_rate": Column("carts left", share),
+            "conversion_rate": Column("bought", share),
+        },
+    )
+    between = ""
+    if found.forecast_days is not None:
+        first, last = found.forecast_days
+        between = f", {first:%d %b} to {last:%d %b %Y}"
+    print_table(
+        f"Best sellers to come{between}: units in all; mean error in units a day",
+        found.top_products,
+        {
+            "name": Column("product"),
+            "units": Column("units", "{:,.0f}"),
+            "units_low": Column("low", "{:,.0f}"),
+            "units_high": Column("high", "{:,.0f}"),
+            "model": Column("method"),
+            "error": Column("error", "{:,.1f}"),
+            "naive_error": Column("naive's", "{:,.1f}"),
+            "improvement": Column("better", share),
+        },
+    )
+    print_table(
+        "All forecasts against seasonal naive, the last week again, in the last test",
+        found.forecast_quality,
+        {
+            "model": Column("method"),
+            "products": Column("products", count),
+            "error": Column("error", "{:,.1f}"),
+            "naive_error": Column("naive's", "{:,.1f}"),
+            "improvement": Column("better", share),
+        },
+    )
+    print_table(
+        "What comes back more than its category, beyond chance",
+        found.returns,
+        {
+            "name": Column("product"),
+            "category": Column("category"),
+            "units_sold_last_13_weeks": Column("sold in 13 weeks", count),
+            "return_rate": Column("sent back", share),
+            "category_return_rate": Column("its category", share),
+        },
+    )
+    print_table(
+        "What people say, least happy first",
+        found.sentiment,
+        {
+            "name": Column("product"),
+            "texts": Column("texts", count),
+            "negative": Column("negative", share),
+            "positive": Column("positive", share),
+        },
+    )
+    print_table(
+        "Rejected",
+        found.rejections,
+        {
+            "source": Column("source"),
+            "reason": Column("reason"),
+            "rows": Column("rows", count),
+        },
+    )

@@ -94,3 +94,35 @@ def test_the_page_says_what_to_do_and_shows_who_moved(shop: Lake, tmp_path: Path
     page = write_report(shop, tmp_path / "page.html", answers=answers(shop)).read_text()
     for said in ("Do champions.", "EUR 90 spent; 9 orders", 'id="traits"', 'id="moves"', "90.9%"):
         assert said in page
+
+
+def test_sentences_of_the_page_go_over_as_many_lines_as_they_need(
+    shop: Lake, tmp_path: Path
+) -> None:
+    page = write_report(shop, tmp_path / "page.html", answers=answers(shop)).read_text()
+    assert '<td class="prose">Do champions.</td>' in page
+    assert "td.prose { white-space: normal" in page
+
+
+def test_before_there_is_a_run_to_compare_with_nobody_is_said_to_have_stayed(
+    shop: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(shop, "segment_migration")
+    show_answers(answers(shop))
+    said = capsys.readouterr().out
+    assert "than before: there is nothing to compare with yet" in said
+    assert "growth" not in said
+
+
+def test_segments_tell_how_they_have_grown(
+    lake: Lake, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    grown = {"customers": 9, "customers_before": 8, "growth": 0.125, "currency": "EUR"}
+    put(lake, "segment_profiles", {"segment": 0, "name": "new", "orders": 1.0, **grown})
+    ran(lake)
+    show_answers(answers(lake))
+    said = capsys.readouterr().out
+    assert "+12.5%" in said
+    assert "than before: none" in said
+    page = write_report(lake, tmp_path / "page.html", answers=answers(lake)).read_text()
+    assert "+12.5%" in page

@@ -30,7 +30,8 @@ class Answers:
     moves: the five largest groups of customers who are in another segment than at the moment
         before: from_name, to_name, customers, share_of_from.
     worth: a row a segment and a last one "all": name, customers, expected_value (the mean of what
-        one brings over the next `worth_days`), value_share, churning_share.
+        one brings over the next `worth_days`), value_share, churn_risk (the mean chance that one
+        buys nothing by then), churning_share (those for whom it is above a half).
     top_products: the ten with most units expected over the horizon. product_id, name; `units`, the
         sum of the days' means; `units_low` and `units_high`, the sums of the days' p10 and p90: a
         range for all days falling short or running high together, so wider than p10 to p90 of

@@ -9,8 +9,8 @@ __all__ = ["SHOWN_MOVES", "largest_moves", "told_segments", "worth_by_segment"]
 
 SHOWN_MOVES = 5
 _NOWHERE = -2  # of segment_migration: no segment then, or none now
-_VALUES = ["customer_key", "expected_value", "is_churning", "currency"]
-_WORTH = ["name", "customers", "expected_value", "value_share", "churning_share"]
+_VALUES = ["customer_key", "expected_value", "churn_risk", "is_churning", "currency"]
+_WORTH = ["name", "customers", "expected_value", "value_share", "churn_risk", "churning_share"]
 
 
 def told_segments(profiles: pd.DataFrame, traits: pd.DataFrame) -> pd.DataFrame:
@@ -39,7 +39,8 @@ def worth_by_segment(lake: Lake) -> pd.DataFrame:
     """A row a segment, and a last one "all": what its customers may still bring.
 
     name; customers; expected_value, the mean in major units over the horizon of `customer_value`;
-    value_share, of all that is expected; churning_share, of its customers. No rows without values.
+    value_share, of all that is expected; churn_risk, their mean chance of buying nothing by then;
+    churning_share, of those who more likely buy nothing than something. No rows without values.
     """
     if lake.version("customer_value") is None or lake.version("customer_segments") is None:
         return pd.DataFrame(columns=_WORTH)
@@ -57,13 +58,14 @@ def worth_by_segment(lake: Lake) -> pd.DataFrame:
             "customers": table["customers"].astype("int64"),
             "expected_value": table["value"] / table["customers"],
             "value_share": table["value"] / (whole["value"].iloc[0] or 1.0),
+            "churn_risk": table["risk"] / table["customers"],
             "churning_share": table["churning"] / table["customers"],
         }
     )
 
 
 def _bucket_sums(lake: Lake, bucket: int) -> pd.DataFrame:
-    """customers, value (major units) and churning of a bucket's customers, by segment."""
+    """customers, value (major units), risk and churning of a bucket's customers, by segment."""
     values = lake.read_bucket("customer_value", bucket, columns=_VALUES)
     segments = lake.read_bucket("customer_segments", bucket, columns=["customer_key", "segment"])
     both = lake.backend.to_pandas(values.merge(segments, on="customer_key"))
@@ -71,6 +73,7 @@ def _bucket_sums(lake: Lake, bucket: int) -> pd.DataFrame:
         {
             "customers": 1,
             "value": both["expected_value"] / _minor_units(both["currency"]),
+            "risk": both["churn_risk"],
             "churning": both["is_churning"].astype("int64"),
         }
     )

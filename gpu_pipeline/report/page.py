@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +22,20 @@ from gpu_pipeline.charts import (
     sentiment_river,
 )
 from gpu_pipeline.errors import PipelineError
-from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
 from gpu_pipeline.report.answering import FEWEST_TEXTS, Answers, last_run, rows_of
+from gpu_pipeline.report.tables import (
+    FORECASTS,
+    LOADS,
+    PRODUCTS,
+    REJECTIONS,
+    RETURNS,
+    SENTIMENT,
+    VISITS,
+    WHAT_TO_DO,
+    segment_columns,
+    table_of,
+    worth_columns,
+)
 from gpu_pipeline.store import Lake
 
 if TYPE_CHECKING:
@@ -33,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["write_report"]
 
 SHOWN_FANS = 3
+_METHODS = {"seasonal_naive": "last week again", "mean": "mean so far", "all": "all products"}
 
 
 def write_report(lake: Lake, path: Path, *, answers: Answers) -> Path:
@@ -53,80 +65,6 @@ def write_report(lake: Lake, path: Path, *, answers: Answers) -> Path:
         message = f"Can't write the report to {path}: {error.strerror}. Name another file."
         raise PipelineError(message) from error
     return path
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """How a column is shown: its heading, the format of its values, and what they mean."""
-
-    heading: str
-    format: str = "{}"
-    meaning: str = ""
-
-
-_COUNT, _SHARE = "{:,.0f}", "{:.1%}"
-_PRODUCTS = {
-    "name": _Shown("Product"),
-    "product_id": _Shown("Product no."),
-    "units": _Shown("Units expected", _COUNT, "sum of the daily means"),
-    "units_low": _Shown("All days low", _COUNT, "sum of the daily p10: every day a poor one"),
-    "units_high": _Shown("All days high", _COUNT, "sum of the daily p90: every day a good one"),
-    "model": _Shown("Method"),
-    "error": _Shown("Off by a day", "{:,.2f}", "mean absolute error in the last test, units"),
-    "naive_error": _Shown("Last week again", "{:,.2f}", "the same of repeating the last week"),
-    "improvement": _Shown("Better by", _SHARE),
-}
-_QUALITY = {
-    "model": _Shown("Method"),
-    "products": _Shown("Products", _COUNT),
-    "error": _Shown("Off by a day", "{:,.0f}", "units, summed over the products"),
-    "naive_error": _Shown("Last week again", "{:,.0f}", "the same of repeating the last week"),
-    "improvement": _Shown("Better by", _SHARE),
-}
-_VISITS = {
-    "channel": _Shown("Channel"),
-    "sessions": _Shown("Visits", _COUNT, "of the last 28 days, machines left out"),
-    "pages_per_session": _Shown("Pages each", "{:,.1f}"),
-    "bounce_rate": _Shown("Left at once", _SHARE, "visits of one event"),
-    "cart_abandonment_rate": _Shown("Carts left", _SHARE, "visits with a cart and no purchase"),
-    "conversion_rate": _Shown("Bought", _SHARE),
-}
-_RETURNS = {
-    "name": _Shown("Product"),
-    "product_id": _Shown("Product no."),
-    "category": _Shown("Category"),
-    "units_sold_last_13_weeks": _Shown("Units sold", _COUNT, "in 13 weeks"),
-    "return_rate": _Shown("Sent back", _SHARE, "units sent back for one sold, in 13 weeks"),
-    "return_rate_low": _Shown("at least", _SHARE, "lower end of the 95 % interval"),
-    "category_return_rate": _Shown("Category", _SHARE, "the same of all of its category"),
-    "contacts_per_1000_sold": _Shown("Support cases", "{:,.0f}", "for 1,000 units sold"),
-}
-_SENTIMENT = {
-    "name": _Shown("Product"),
-    "product_id": _Shown("Product no."),
-    "texts": _Shown("Texts", _COUNT),
-    "negative": _Shown("Negative", _SHARE),
-    "positive": _Shown("Positive", _SHARE),
-}
-_WHAT_TO_DO = {
-    "name": _Shown("Segment"),
-    "apart": _Shown("What sets it apart"),
-    "description": _Shown("Who they are, and what to do"),
-}
-_METHODS = {"seasonal_naive": "last week again", "mean": "mean so far", "all": "all products"}
-_LOADS = {
-    "contract": _Shown("Table"),
-    "file": _Shown("File"),
-    "rows": _Shown("Rows", _COUNT),
-    "accepted": _Shown("Taken", _COUNT),
-    "rejected": _Shown("Left out", _COUNT),
-    "duplicates": _Shown("Seen before", _COUNT),
-}
-_REJECTIONS = {
-    "source": _Shown("Table"),
-    "reason": _Shown("Why"),
-    "rows": _Shown("Rows", _COUNT),
-}
 
 
 def _pictures(lake: Lake, answers: Answers) -> dict[str, "go.Figure"]:
@@ -217,10 +155,10 @@ def _customers(answers: Answers, places: Mapping[str, str]) -> list[str]:
     return [
         "<h2>Who your customers are</h2>",
         places.get("segments", ""),
-        _table(answers.segments, _segment_columns(answers.currency))
+        table_of(answers.segments, segment_columns(answers.currency))
         or "<p>No segments yet: they come with a run over orders.</p>",
         places.get("traits", ""),
-        _table(answers.segments, _WHAT_TO_DO),
+        table_of(answers.segments, WHAT_TO_DO),
         *_worth(answers),
         places.get("moves", ""),
     ]
@@ -231,7 +169,7 @@ def _worth(answers: Answers) -> list[str]:
         return []
     return [
         f"<h3>What they may bring in the next {answers.worth_days} days</h3>",
-        _table(answers.worth, _worth_columns(answers.currency)),
+        table_of(answers.worth, worth_columns(answers.currency)),
     ]
 
 
@@ -243,14 +181,14 @@ def _shopping(answers: Answers, places: Mapping[str, str]) -> list[str]:
         heading,
         places.get("visits", ""),
         places.get("carts", ""),
-        _table(answers.visits.replace({"channel": {"all": "all channels"}}), _VISITS),
+        table_of(answers.visits.replace({"channel": {"all": "all channels"}}), VISITS),
     ]
 
 
 def _coming_back(answers: Answers) -> list[str]:
     return [
         "<h2>What comes back</h2>",
-        _table(answers.returns, _RETURNS)
+        table_of(answers.returns, RETURNS)
         or "<p>Of no product does more come back than of its category, beyond chance.</p>",
     ]
 
@@ -262,10 +200,10 @@ def _demand(answers: Answers, places: Mapping[str, str]) -> list[str]:
     return [
         heading,
         *(place for name, place in places.items() if name.startswith("forecast-")),
-        _table(answers.top_products.replace({"model": _METHODS}), _PRODUCTS),
+        table_of(answers.top_products.replace({"model": _METHODS}), PRODUCTS),
         _ABOUT_RANGES,
         "<h3>How good the forecasts are</h3>",
-        _table(answers.forecast_quality.replace({"model": _METHODS}), _QUALITY),
+        table_of(answers.forecast_quality.replace({"model": _METHODS}), FORECASTS),
     ]
 
 
@@ -273,7 +211,7 @@ def _voices(answers: Answers, places: Mapping[str, str]) -> list[str]:
     return [
         "<h2>What people say</h2>",
         places.get("sentiment", ""),
-        _table(answers.sentiment, _SENTIMENT)
+        table_of(answers.sentiment, SENTIMENT)
         or f"<p>No product has {FEWEST_TEXTS} or more texts yet.</p>",
     ]
 
@@ -281,38 +219,10 @@ def _voices(answers: Answers, places: Mapping[str, str]) -> list[str]:
 def _loading(answers: Answers, places: Mapping[str, str]) -> list[str]:
     return [
         "<h2>What was loaded, and what was left out</h2>",
-        _table(answers.loads, _LOADS) or "<p>Nothing was loaded yet.</p>",
+        table_of(answers.loads, LOADS) or "<p>Nothing was loaded yet.</p>",
         places.get("rejections", ""),
-        _table(answers.rejections, _REJECTIONS) or "<p>Every row was taken.</p>",
+        table_of(answers.rejections, REJECTIONS) or "<p>Every row was taken.</p>",
     ]
-
-
-def _worth_columns(currency: str) -> dict[str, _Shown]:
-    money = f"{{:,.{MINOR_DIGITS.get(currency, USUAL_DIGITS)}f}}"
-    return {
-        "name": _Shown("Segment"),
-        "customers": _Shown("Customers", _COUNT),
-        "expected_value": _Shown("Each", money, "mean of what is expected of one"),
-        "value_share": _Shown("of all", _SHARE, "of all that is expected"),
-        "churning_share": _Shown(
-            "Likely to buy nothing", _SHARE, "customers more likely to buy nothing than something"
-        ),
-    }
-
-
-def _segment_columns(currency: str) -> dict[str, _Shown]:
-    money = f"{{:,.{MINOR_DIGITS.get(currency, USUAL_DIGITS)}f}}"
-    return {
-        "name": _Shown("Segment"),
-        "customers": _Shown("Customers", _COUNT),
-        "customer_share": _Shown("of all", _SHARE),
-        "revenue_share": _Shown("of revenue", _SHARE),
-        "orders": _Shown("Orders each", "{:,.1f}", "mean"),
-        "average_order": _Shown("Average order", money, "mean value of one order"),
-        "revenue": _Shown("Revenue each", money, "mean, less returns"),
-        "days_since_last_order": _Shown("Days since last order", _COUNT, "median"),
-        "return_rate": _Shown("Sent back", _SHARE, "units sent back for one sold"),
-    }
 
 
 def _drawing(pictures: Mapping[str, "go.Figure"]) -> str:
@@ -326,30 +236,6 @@ def _drawing(pictures: Mapping[str, "go.Figure"]) -> str:
 def _digest(script: str) -> str:
     """How a page's policy names a script that it may run: by its content."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-
-
-def _table(frame: pd.DataFrame, columns: Mapping[str, _Shown]) -> str:
-    """The named columns as HTML, numbers to the right; "" where there are no rows."""
-    if not len(frame):
-        return ""
-    heads = "".join(
-        f'<th{_kind(c)} title="{escape(c.meaning)}">{escape(c.heading)}</th>'
-        for c in columns.values()
-    )
-    rows = "".join(
-        f"<tr>{''.join(_cell(v, c) for v, c in zip(row, columns.values(), strict=True))}</tr>"
-        for row in frame[list(columns)].itertuples(index=False)
-    )
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _cell(value: object, column: _Shown) -> str:
-    missing = value is None or value != value
-    return f"<td{_kind(column)}>{'–' if missing else escape(column.format.format(value))}</td>"
-
-
-def _kind(column: _Shown) -> str:
-    return "" if column.format == "{}" else ' class="number"'
 
 
 _TITLE = "What your data says"
@@ -372,7 +258,7 @@ h2 { margin-top: 3rem; padding-top: 1rem; border-top: 2px solid #0072b2; font-si
 p.lead { color: #5f6368; margin-top: 0.25rem }
 table { width: 100%; border-collapse: collapse; font-size: 0.9rem; margin: 1rem 0 }
 th, td { padding: 0.35rem 0.6rem; text-align: left; border-bottom: 1px solid #e4e6ea }
-td:nth-child(2) { white-space: nowrap }
+td.code, td.number { white-space: nowrap }
 th { vertical-align: bottom; color: #5f6368; font-weight: 600 }
 .number { text-align: right; font-variant-numeric: tabular-nums }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid #e4e6ea; color: #5f6368;

@@ -42,6 +42,7 @@ def show_answers(found: Answers) -> None:
         {
             "name": Column("segment"),
             "customers": Column("customers", count),
+            **({"growth": Column("growth", "{:+.1%}")} if has_before else {}),
             "customer_share": Column("of customers", share),
             "revenue_share": Column("of revenue", share),
             "orders": Column("orders each", "{:.1f}"),
@@ -62,9 +63,11 @@ def show_answers(found: Answers) -> None:
             "customers": Column("customers", count),
             "expected_value": Column("each", money),
             "value_share": Column("of all", share),
-            "churning_share": Column("likely to buy nothing", share),
+            "churn_risk": Column("chance to buy nothing", share),
         },
     )
+    if len(found.segments) and not has_before:
+        note("Who is in another segment than before: the next run tells, for this was the first.\n")
     print_table(
         "Who is in another segment than before",
         found.moves,

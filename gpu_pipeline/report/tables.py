@@ -1,0 +1,145 @@
+"""The tables of the page: what each column is called, and how its values are written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+
+__all__ = [
+    *("FORECASTS", "LOADS", "PRODUCTS", "REJECTIONS", "RETURNS", "SENTIMENT", "VISITS"),
+    *("WHAT_TO_DO", "segment_columns", "table_of", "worth_columns"),
+]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a column is shown: its heading, the format of its values, and what they mean.
+
+    A code, such as the number of a product, stays in one line.
+    """
+
+    heading: str
+    format: str = "{}"
+    meaning: str = ""
+    is_code: bool = False
+
+
+_COUNT, _SHARE = "{:,.0f}", "{:.1%}"
+PRODUCTS = {
+    "name": Shown("Product"),
+    "product_id": Shown("Product no.", is_code=True),
+    "units": Shown("Units expected", _COUNT, "sum of the daily means"),
+    "units_low": Shown("All days low", _COUNT, "sum of the daily p10: every day a poor one"),
+    "units_high": Shown("All days high", _COUNT, "sum of the daily p90: every day a good one"),
+    "model": Shown("Method"),
+    "error": Shown("Off by a day", "{:,.2f}", "mean absolute error in the last test, units"),
+    "naive_error": Shown("Last week again", "{:,.2f}", "the same of repeating the last week"),
+    "improvement": Shown("Better by", _SHARE),
+}
+FORECASTS = {
+    "model": Shown("Method"),
+    "products": Shown("Products", _COUNT),
+    "error": Shown("Off by a day", "{:,.0f}", "units, summed over the products"),
+    "naive_error": Shown("Last week again", "{:,.0f}", "the same of repeating the last week"),
+    "improvement": Shown("Better by", _SHARE),
+}
+VISITS = {
+    "channel": Shown("Channel"),
+    "sessions": Shown("Visits", _COUNT, "of the last 28 days, machines left out"),
+    "pages_per_session": Shown("Pages each", "{:,.1f}"),
+    "bounce_rate": Shown("Left at once", _SHARE, "visits of one event"),
+    "cart_abandonment_rate": Shown("Carts left", _SHARE, "visits with a cart and no purchase"),
+    "conversion_rate": Shown("Bought", _SHARE),
+}
+RETURNS = {
+    "name": Shown("Product"),
+    "product_id": Shown("Product no.", is_code=True),
+    "category": Shown("Category"),
+    "units_sold_last_13_weeks": Shown("Units sold", _COUNT, "in 13 weeks"),
+    "return_rate": Shown("Sent back", _SHARE, "units sent back for one sold, in 13 weeks"),
+    "return_rate_low": Shown("at least", _SHARE, "lower end of the 95 % interval"),
+    "category_return_rate": Shown("Category", _SHARE, "the same of all of its category"),
+    "contacts_per_1000_sold": Shown("Support cases", "{:,.0f}", "for 1,000 units sold"),
+}
+SENTIMENT = {
+    "name": Shown("Product"),
+    "product_id": Shown("Product no.", is_code=True),
+    "texts": Shown("Texts", _COUNT),
+    "negative": Shown("Negative", _SHARE),
+    "positive": Shown("Positive", _SHARE),
+}
+WHAT_TO_DO = {
+    "name": Shown("Segment"),
+    "apart": Shown("What sets it apart"),
+    "description": Shown("Who they are, and what to do"),
+}
+LOADS = {
+    "contract": Shown("Table"),
+    "file": Shown("File"),
+    "rows": Shown("Rows", _COUNT),
+    "accepted": Shown("Taken", _COUNT),
+    "rejected": Shown("Left out", _COUNT),
+    "duplicates": Shown("Seen before", _COUNT),
+}
+REJECTIONS = {
+    "source": Shown("Table"),
+    "reason": Shown("Why"),
+    "rows": Shown("Rows", _COUNT),
+}
+
+
+def table_of(frame: pd.DataFrame, columns: Mapping[str, Shown]) -> str:
+    """The named columns as HTML, numbers to the right; "" where there are no rows."""
+    if not len(frame):
+        return ""
+    heads = "".join(
+        f'<th{_kind(c)} title="{escape(c.meaning)}">{escape(c.heading)}</th>'
+        for c in columns.values()
+    )
+    rows = "".join(
+        f"<tr>{''.join(_cell(v, c) for v, c in zip(row, columns.values(), strict=True))}</tr>"
+        for row in frame[list(columns)].itertuples(index=False)
+    )
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cell(value: object, column: Shown) -> str:
+    missing = value is None or value != value
+    return f"<td{_kind(column)}>{'–' if missing else escape(column.format.format(value))}</td>"
+
+
+def _kind(column: Shown) -> str:
+    if column.is_code:
+        return ' class="code"'
+    return "" if column.format == "{}" else ' class="number"'
+
+
+def worth_columns(currency: str) -> dict[str, Shown]:
+    money = f"{{:,.{MINOR_DIGITS.get(currency, USUAL_DIGITS)}f}}"
+    return {
+        "name": Shown("Segment"),
+        "customers": Shown("Customers", _COUNT),
+        "expected_value": Shown("Each", money, "mean of what is expected of one"),
+        "value_share": Shown("of all", _SHARE, "of all that is expected"),
+        "churning_share": Shown(
+            "Likely to buy nothing", _SHARE, "customers more likely to buy nothing than something"
+        ),
+    }
+
+
+def segment_columns(currency: str) -> dict[str, Shown]:
+    money = f"{{:,.{MINOR_DIGITS.get(currency, USUAL_DIGITS)}f}}"
+    return {
+        "name": Shown("Segment"),
+        "customers": Shown("Customers", _COUNT),
+        "customer_share": Shown("of all", _SHARE),
+        "revenue_share": Shown("of revenue", _SHARE),
+        "orders": Shown("Orders each", "{:,.1f}", "mean"),
+        "average_order": Shown("Average order", money, "mean value of one order"),
+        "revenue": Shown("Revenue each", money, "mean, less returns"),
+        "days_since_last_order": Shown("Days since last order", _COUNT, "median"),
+        "return_rate": Shown("Sent back", _SHARE, "units sent back for one sold"),
+    }

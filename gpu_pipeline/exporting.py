@@ -18,10 +18,11 @@ import pyarrow.compute as pac
 
 from gpu_pipeline.consents import CONSENT_COLUMNS, latest_consents, statuses
 from gpu_pipeline.errors import IngestError, LakeError
-from gpu_pipeline.ingest.reading import Dialect, column_names, whole_rows
+from gpu_pipeline.ingest.reading import Dialect, plain_names, whole_rows
 from gpu_pipeline.ingest.transforms import texts_of
 from gpu_pipeline.ingest.writing import check_output, written_file
-from gpu_pipeline.privacy import tokens
+from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.privacy import token, tokens
 from gpu_pipeline.store import Lake
 
 __all__ = ["EXPORTED", "Exported", "export_segments"]
@@ -68,17 +69,18 @@ def export_segments(
     Kinds of file follow from their endings: .csv, .jsonl, .parquet, optionally .gz or .zst. Rows
     come out as they came in, repeated and blank ids too; with a `segment` (its number or name),
     only those found in it. A status is `found`, `unknown`, or `no consent`: of such a customer
-    nothing else is said. Money is in minor units of `currency`. Who agreed is what the table
+    nothing else is said. Money is in whole units of `currency`, 12.50. Who agreed is what the table
     `customers` says last, or, where `consent_held_elsewhere`, the caller's matter.
 
     Raises:
         IngestError: a file can't be read or written, has broken rows, or the column with the ids
-            can't be told.
+            can't be told or has no name.
         LakeError: there are no segments yet, there is none of that name, or no table of consents.
     """
     check_output(output)
     file = _IdFile.of(ids, column)
     _check(lake, consent_held_elsewhere=consent_held_elsewhere)
+    _check_header(lake, file)
     wanted = None if segment is None else _segment_number(lake, segment)
     keys = np.concatenate([*_keys(lake, file), np.empty(0, dtype=np.int64)])
     answers = _answers(lake, np.unique(keys), consent_held_elsewhere=consent_held_elsewhere)
@@ -112,7 +114,7 @@ class _IdFile:
         Raises:
             IngestError: it can't be read, or the column can't be told or is none of its.
         """
-        names = column_names(path, Dialect())
+        names = plain_names(path)
         usual = [name for name in names if name.lower() in _USUAL_IDS]
         found = [column] if column else names if len(names) == 1 else usual
         if len(found) != 1:
@@ -154,6 +156,17 @@ def _check(lake: Lake, *, consent_held_elsewhere: bool) -> None:
             "--consent-held-elsewhere."
         )
         raise LakeError(message)
+
+
+def _check_header(lake: Lake, file: _IdFile) -> None:
+    """Refuses a file whose first line is an id like the others: it would be lost."""
+    key = token(file.column, key=lake.key, kind="customer")
+    if len(_answers(lake, np.array([key]), consent_held_elsewhere=False)):
+        message = (
+            f"The first line of {file.path} is the id of a customer: put the name of the column "
+            "above it, customer_id."
+        )
+        raise IngestError(message)
 
 
 def _segment_number(lake: Lake, segment: str) -> int:
@@ -219,11 +232,22 @@ def _of_bucket(
     agreed = np.isin(known, consents["customer_key"][consents["marketing"].astype(bool)])
     may_tell = agreed | consent_held_elsewhere
     told = pd.DataFrame({"customer_key": known[may_tell]})
-    for table, columns in (("customer_segments", _SEGMENTS), ("customer_value", _VALUES)):
-        told = told.merge(rows(table, ("customer_key", *columns)), on="customer_key", how="left")
+    segments = rows("customer_segments", ("customer_key", *_SEGMENTS))
+    values = _readable(rows("customer_value", ("customer_key", *_VALUES)))
+    for found in (segments, values):
+        told = told.merge(found, on="customer_key", how="left")
     status = statuses(np.ones(len(known), dtype=bool), may_tell)
     whole = pd.DataFrame({"customer_key": known, "status": status})
     return whole.merge(told.rename(columns={"name": "segment_name"}), on="customer_key", how="left")
+
+
+def _readable(values: pd.DataFrame) -> pd.DataFrame:
+    """Amounts in whole units of their currencies, and risks, with as many digits as count."""
+    unit = 10.0 ** values["currency"].map(MINOR_DIGITS).fillna(USUAL_DIGITS).astype("float64")
+    return values.assign(
+        expected_value=values["expected_value"].astype("float64").round() / unit,
+        churn_risk=values["churn_risk"].astype("float64").round(4),
+    )
 
 
 def _rows(

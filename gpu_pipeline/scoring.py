@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gpu_pipeline.errors import IngestError
-from gpu_pipeline.ingest.reading import Dialect, column_names, read_blocks, whole_rows
+from gpu_pipeline.ingest.reading import Dialect, plain_names, read_blocks, whole_rows
 from gpu_pipeline.ingest.writing import check_output, written_file
 from nlp import SentimentModel
 from nlp.training import Evaluation, TrainingPlan, encoder_folder, evaluate
@@ -43,7 +43,7 @@ def score_file(source: Path, text: str, output: Path, *, model: Path | None = No
 
 def _check(source: Path, text: str) -> None:
     """Refuses what can't be scored, before a model is loaded for it."""
-    names = column_names(source, _DIALECT)
+    names = plain_names(source)
     if text not in names:
         message = f"{source} has no column {text!r}; it has {', '.join(names)}."
         raise IngestError(message)

@@ -25,10 +25,10 @@ from gpu_pipeline.store import Lake
 DAY = pd.Timestamp("2026-01-01")
 # Of each customer: what was said to marketing and when, the segment, what is expected.
 PEOPLE: dict[str, dict[str, Any]] = {
-    "ann": {"said": [(1, True)], "segment": 0, "value": 250.5},
+    "ann": {"said": [(1, True)], "segment": 0, "value": 25_050.4},
     "bob": {"said": [(2, False), (1, True)], "segment": 0, "value": 99.0},
     "cid": {"said": [(1, False), (40_000, True)], "segment": 1, "value": None},
-    "17850": {"said": [(1, True)], "segment": 1, "value": 1.0},
+    "17850": {"said": [(1, True)], "segment": 1, "value": 100.0},
     "eve@x.org": {"said": [], "segment": 1, "value": 7.0},
     "new": {"said": [(1, True)], "segment": None, "value": None},
 }
@@ -75,7 +75,7 @@ def known(lake: Lake) -> Lake:
         lake,
         "customer_value",
         [
-            {"customer_key": k, "as_of": DAY, "expected_value": v, "churn_risk": 0.25}
+            {"customer_key": k, "as_of": DAY, "expected_value": v, "churn_risk": 0.25001}
             | {"currency": "EUR", "horizon_days": 90}
             for k, v in values
         ],
@@ -262,3 +262,12 @@ def test_two_keys_far_apart_in_one_bucket_are_two_customers(tmp_path: Path) -> N
     put(lake, "customer_features", rows)
     put(lake, "customer_segments", [{**row, "name": "all"} for row in rows])
     assert [row["status"] for row in exported(lake, tmp_path, [low, high])] == ["found"] * 2
+
+
+def test_a_file_without_a_header_loses_no_id_in_silence(known: Lake, tmp_path: Path) -> None:
+    (tmp_path / "ids.csv").write_text("ann\nbob\n")
+    with pytest.raises(
+        IngestError, match=r"first line of .* is the id of a customer: put the name"
+    ):
+        export_segments(known, tmp_path / "ids.csv", tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()

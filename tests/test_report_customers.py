@@ -1,10 +1,14 @@
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lakes import put
 
 from gpu_pipeline import Lake
-from gpu_pipeline.report import answers, write_report
+from gpu_pipeline.report import Answers, answers, write_report
+from gpu_pipeline.summary import show_answers
 
 NAMES = {0: "champions", 1: "new"}
 
@@ -49,13 +53,14 @@ def shop(lake: Lake) -> Lake:
         "customer_segments",
         *({"customer_key": key, "segment": i % 2} for i, key in enumerate(keys)),
     )
-    worth = ((1000.0, False), (0.0, True), (3000.0, True), (400.0, True))
+    worth = ((1000.0, 0.25), (0.0, 1.0), (3000.0, 0.75), (400.0, 0.75))
     put(
         lake,
         "customer_value",
         *(
-            {"customer_key": key, "expected_value": value, "is_churning": gone, "currency": "EUR"}
-            for key, (value, gone) in zip(keys, worth, strict=True)
+            {"customer_key": key, "expected_value": value, "churn_risk": risk}
+            | {"is_churning": risk > 0.5, "currency": "EUR"}
+            for key, (value, risk) in zip(keys, worth, strict=True)
         ),
     )
     return lake
@@ -82,6 +87,7 @@ def test_what_a_segment_will_be_worth_is_the_mean_of_its_customers(shop: Lake) -
     assert worth["customers"].tolist() == [2, 2, 4]
     assert worth["expected_value"].tolist() == pytest.approx([20.0, 2.0, 11.0])
     assert worth["value_share"].tolist() == pytest.approx([40 / 44, 4 / 44, 1.0])
+    assert worth["churn_risk"].tolist() == [0.5, 0.875, 0.6875]
     assert worth["churning_share"].tolist() == [0.5, 1.0, 0.75]
 
 
@@ -96,33 +102,31 @@ def test_the_page_says_what_to_do_and_shows_who_moved(shop: Lake, tmp_path: Path
         assert said in page
 
 
-def test_sentences_of_the_page_go_over_as_many_lines_as_they_need(
-    shop: Lake, tmp_path: Path
-) -> None:
-    page = write_report(shop, tmp_path / "page.html", answers=answers(shop)).read_text()
-    assert '<td class="prose">Do champions.</td>' in page
-    assert "td.prose { white-space: normal" in page
+def grown(lake: Lake, **changed: Any) -> Answers:
+    """The answers after a run with one segment."""
+    row = {"segment": 0, "name": "new", "customers": 9, "orders": 1.0, "currency": "EUR"}
+    put(lake, "segment_profiles", row | changed)
+    return replace(answers(lake), as_of=datetime.fromisoformat("2026-06-01"))
 
 
 def test_before_there_is_a_run_to_compare_with_nobody_is_said_to_have_stayed(
-    shop: Lake, capsys: pytest.CaptureFixture[str]
+    lake: Lake, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    put(shop, "segment_migration")
-    show_answers(answers(shop))
+    found = grown(lake, customers_before=None, growth=None)
+    show_answers(found)
     said = capsys.readouterr().out
     assert "than before: there is nothing to compare with yet" in said
     assert "growth" not in said
+    page = write_report(lake, tmp_path / "page.html", answers=found).read_text()
+    assert ">Growth<" not in page
 
 
 def test_segments_tell_how_they_have_grown(
     lake: Lake, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    grown = {"customers": 9, "customers_before": 8, "growth": 0.125, "currency": "EUR"}
-    put(lake, "segment_profiles", {"segment": 0, "name": "new", "orders": 1.0, **grown})
-    ran(lake)
-    show_answers(answers(lake))
+    found = grown(lake, customers_before=8, growth=0.125)
+    show_answers(found)
     said = capsys.readouterr().out
     assert "+12.5%" in said
     assert "than before: none" in said
-    page = write_report(lake, tmp_path / "page.html", answers=answers(lake)).read_text()
-    assert "+12.5%" in page
+    assert "+12.5%" in write_report(lake, tmp_path / "page.html", answers=found).read_text()

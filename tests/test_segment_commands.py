@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from lakes import put
 
 from gpu_pipeline.cli import main
 from gpu_pipeline.models import ModelCard, ModelRegistry
@@ -55,7 +56,7 @@ def test_segment_prints_the_segments_and_counts_what_it_left_out(
     assert code == 0, err
     assert err.splitlines() == ["rejected, no customer: 1 rows", f"they are in {refused}"]
     assert "Taken as orders: time date, amount amount, order all of a moment" in out
-    assert "60 customers of 150 rows as of 2026-06-25 00:00" in out
+    assert "60 customers of 150 usable rows as of 2026-06-25 00:00" in out
     assert "of revenue" in out
     found = pd.read_csv(output)
     assert found.groupby(found["who"].str[0])["segment"].agg(set).tolist() == [{0}, {1}]
@@ -76,6 +77,17 @@ def test_segment_of_the_same_seed_and_moment_is_the_same_file(
     texts = [file.read_text() for file in files]
     assert texts[0] == texts[1]
     assert texts[0] != texts[2]
+
+
+def test_segment_as_of_a_moment_before_all_orders_says_so(
+    command: Command, orders: Path, tmp_path: Path
+) -> None:
+    code, _, err = command(
+        *("segment", orders, "--customer", "who", "--as-of", "2020-01-01"),
+        *("--output", tmp_path / "out.csv"),
+    )
+    assert code == 1
+    assert "bought anything until 2020-01-01 00:00:00: it has only returns, or" in err
 
 
 def test_segment_of_features_takes_those_that_are_named(
@@ -119,7 +131,11 @@ def test_models_tells_what_is_in_use_and_why_another_is_not(
             kind="segments",
             model_id=f"run-{number}",
             data_versions={"customer_features": number},
-            metrics={"stability": 0.9876, "choice": [1, 2], "is_good": published},
+            metrics={
+                **{"stability": 0.9876, "choice": [1, 2], "is_good": published},
+                **{"customers": 1990, "inertia": 2211.4, "notes": ["one note"]},
+                "trial": {"churn": {"served": {"area_under_curve": 0.95}}},
+            },
             is_published=published,
             reasons=() if published else ("stability 0.41 is below 0.8",),
             **facts,
@@ -130,7 +146,9 @@ def test_models_tells_what_is_in_use_and_why_another_is_not(
     used, other = (line for line in out.splitlines() if "run-" in line)
     assert "2026-06-30T22:45" in used
     assert "yes" in used
-    assert "stability 0.988" in used
+    said = " ".join(out.replace(" yes ", " ").split())
+    for number in ("stability 0.988, customers 1,990, inertia 2,211", "churn AUC 0.95; one note"):
+        assert number in said
     assert "no: " in other
     cards = json.loads(command("models", "--lake", lake.path, "--json")[1])
     assert [card["model_id"] for card in cards] == ["run-0", "run-1"]
@@ -141,3 +159,19 @@ def test_a_lake_without_models_has_none(command: Command, tmp_path: Path) -> Non
     lake = Lake.create(tmp_path / "lake")
     assert command("models", "--lake", lake.path)[1] == "Models: none\n"
     assert command("models", "--lake", lake.path, "--json")[1] == "[]\n"
+
+
+def test_an_export_that_knows_nobody_says_what_ids_it_wants(
+    command: Command, tmp_path: Path
+) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    put(lake, "customer_segments", {"customer_key": 5, "segment": 0})
+    put(lake, "customers", {"customer_key": 5})
+    (tmp_path / "ids.csv").write_text("customer_id\nann\nbob\n")
+    code, out, err = command(
+        *("export-segment", "--ids", tmp_path / "ids.csv", "--lake", lake.path),
+        *("--output", tmp_path / "out.csv"),
+    )
+    assert code == 0
+    assert "2 rows of 2 ids (2 unknown)" in out
+    assert err.startswith("None of these ids is known.")

@@ -96,7 +96,10 @@ class CustomerValue(BaseModel):
     as_of: datetime
     horizon_days: int = Field(description="Days after `as_of` that are meant.")
     purchases: int = Field(description="Days with a purchase so far.")
-    p_alive: Probability = Field(description="That the customer will ever buy again.")
+    p_alive: Probability = Field(
+        description="Not to have left for good: by BG/NBD, at least 1 - churn_risk; 1 for who "
+        "bought once."
+    )
     churn_risk: Probability = Field(description="That nothing is bought within the horizon.")
     is_churning: bool
     expected_purchases: float

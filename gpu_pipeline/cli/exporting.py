@@ -46,3 +46,9 @@ def export_segment(
         show("export-segment", "done")
     counts = ", ".join(f"{count:,} {status}" for status, count in sorted(done.statuses.items()))
     note(f"{output}: {done.rows:,} rows of {done.ids:,} ids ({counts})")
+    if done.statuses.get("unknown") == done.ids:
+        typer.echo(
+            "None of these ids is known. They must be those of the files that were loaded; "
+            "--column says where they are.",
+            err=True,
+        )

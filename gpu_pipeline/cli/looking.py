@@ -1,13 +1,21 @@
 """Commands that show what is in a lake."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gpu_pipeline.cli.options import JsonOption, LakeOption, config_of, open_lake
 
 __all__ = ["answers", "history", "models", "report", "status"]
+
+_LARGE = 1000  # from here on a number has no places behind the point
+_OF_A_TRIAL = {
+    "trial.churn.served.area_under_curve": "churn AUC",
+    "trial.churn.served.calibration_error": "churn calibration error",
+    "trial.value.model.top_decile_share": "share of value in the top tenth",
+}
 
 
 def answers(lake: LakeOption = None, as_json: JsonOption = False) -> None:  # noqa: FBT002
@@ -114,11 +122,7 @@ def models(lake: LakeOption = None, as_json: JsonOption = False) -> None:  # noq
             "model": card.model_id,
             "as_of": card.as_of[:16],
             "published": "yes" if card.is_published else f"no: {'; '.join(card.reasons)}",
-            "metrics": ", ".join(
-                f"{name} {value:.3g}"
-                for name, value in card.metrics.items()
-                if isinstance(value, float | int) and not isinstance(value, bool)
-            ),
+            "metrics": _measured(card.metrics),
         }
         for card in cards
     ]
@@ -130,3 +134,23 @@ def models(lake: LakeOption = None, as_json: JsonOption = False) -> None:  # noq
         "metrics": Column("metrics"),
     }
     print_table("Models", pd.DataFrame(rows, columns=list(columns)), columns)
+
+
+def _measured(metrics: Mapping[str, Any]) -> str:
+    """The numbers of a card in one line; of a trial on later days, those that say the most."""
+    told = [(name.replace("_", " "), value) for name, value in metrics.items()]
+    for path, name in _OF_A_TRIAL.items():
+        value: Any = metrics
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        told.append((name, value))
+    numbers = [
+        f"{name} {_short(value)}"
+        for name, value in told
+        if isinstance(value, float | int) and not isinstance(value, bool)
+    ]
+    return "; ".join([", ".join(numbers), *metrics.get("notes", ())])
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= _LARGE else f"{value:.3g}"

@@ -87,7 +87,7 @@ def _show(done: "SegmentedFile", output: Path, rejected: Path | None) -> None:
         typer.echo(f"they are in {rejected}", err=True)
     note(f"Taken as {done.taken_as}")
     moment = f" as of {done.as_of:%Y-%m-%d %H:%M}" if done.as_of else ""
-    note(f"{output}: {done.customers:,} customers of {done.rows:,} rows{moment}")
+    note(f"{output}: {done.customers:,} customers of {done.rows:,} usable rows{moment}")
     if done.customers_without:
         note(f"{done.customers_without:,} of them bought nothing by then and have no segment.")
     profiles, share = done.profiles, dict[str, Column]()

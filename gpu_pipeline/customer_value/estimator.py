@@ -70,24 +70,25 @@ class MaximumLikelihoodModel(BaseEstimator):  # type: ignore[misc] # it has no t
         model.evaluations_ = int(document["evaluations"])
         return model
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Writes model.json into the folder, which is made where it is missing.
 
         Raises:
             NotFitted: before `fit`.
         """
         text = json.dumps(self.document(), indent=2, allow_nan=False) + "\n"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _FILE).write_text(text)
+        path = Path(folder) / _FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
     @classmethod
-    def load(cls, folder: Path, *, backend: Backend | None = None) -> Self:
+    def load(cls, folder: str | Path, *, backend: Backend | None = None) -> Self:
         """The model that was saved in the folder.
 
         Raises:
             PipelineError: there is none, or one of another kind.
         """
-        path = folder / _FILE
+        path = Path(folder) / _FILE
         if not path.is_file():
             message = f"There is no {path}: save a fitted {cls.__name__} there first."
             raise PipelineError(message)

@@ -103,7 +103,8 @@ class CustomerValueModel:
         )
         unit = self._unit(customers)
         columns = {
-            "p_alive": counts.p_alive,
+            # Who buys within the horizon has not left.
+            "p_alive": xp.maximum(counts.p_alive, 1 - churn_risk),
             "churn_risk": churn_risk,
             "is_churning": churn_risk > 0.5,
             "expected_purchases": expected,

@@ -152,10 +152,11 @@ def _moment(answers: Answers) -> str:
 
 
 def _customers(answers: Answers, places: Mapping[str, str]) -> list[str]:
+    has_before = bool(answers.segments["customers_before"].notna().any())
     return [
         "<h2>Who your customers are</h2>",
         places.get("segments", ""),
-        table_of(answers.segments, segment_columns(answers.currency))
+        table_of(answers.segments, segment_columns(answers.currency, has_before=has_before))
         or "<p>No segments yet: they come with a run over orders.</p>",
         places.get("traits", ""),
         table_of(answers.segments, WHAT_TO_DO),

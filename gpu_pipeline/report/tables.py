@@ -124,17 +124,17 @@ def worth_columns(currency: str) -> dict[str, Shown]:
         "customers": Shown("Customers", _COUNT),
         "expected_value": Shown("Each", money, "mean of what is expected of one"),
         "value_share": Shown("of all", _SHARE, "of all that is expected"),
-        "churning_share": Shown(
-            "Likely to buy nothing", _SHARE, "customers more likely to buy nothing than something"
-        ),
+        "churn_risk": Shown("Chance to buy nothing", _SHARE, "mean of its customers' chances"),
     }
 
 
-def segment_columns(currency: str) -> dict[str, Shown]:
+def segment_columns(currency: str, *, has_before: bool) -> dict[str, Shown]:
+    growth = Shown("Growth", "{:+.1%}", "of its customers since the run before")
     money = f"{{:,.{MINOR_DIGITS.get(currency, USUAL_DIGITS)}f}}"
     return {
         "name": Shown("Segment"),
         "customers": Shown("Customers", _COUNT),
+        **({"growth": growth} if has_before else {}),
         "customer_share": Shown("of all", _SHARE),
         "revenue_share": Shown("of revenue", _SHARE),
         "orders": Shown("Orders each", "{:,.1f}", "mean"),

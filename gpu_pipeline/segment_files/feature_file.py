@@ -43,6 +43,12 @@ class FeatureFile:
         rows = pa.concat_tables(tables).unify_dictionaries()
         if not len(rows):
             raise rejected.refuse_all(path)
+        if _KEY in self.names:
+            message = (
+                f"Customers are numbered as {_KEY} here: rename that column of {path}, or name "
+                "the features without it: --features COLUMN,COLUMN."
+            )
+            raise IngestError(message)
         self.ids, self._customer = in_rank(rows["customer"])
         self._values = rows.drop_columns(["customer"])
 

@@ -123,7 +123,7 @@ class OrderFile:
             price = amount
         with np.errstate(over="ignore"):
             whole = units * price
-        too_large = ~(np.maximum(np.abs(whole), np.abs(units)) < _MOST_UNITS)
+        too_large = ~(np.abs([whole, units, price]).max(axis=0) < _MOST_UNITS)
         faults.append((f"{columns.amount}: too large", too_large))
         # A negative price turns the sign of what was paid, not of the unit.
         is_one = ~(_is_whole(units) & _is_whole(price)) | (price < 0)

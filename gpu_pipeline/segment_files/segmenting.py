@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.errors import IngestError
-from gpu_pipeline.ingest.reading import Dialect, column_names
+from gpu_pipeline.ingest.reading import plain_names
 from gpu_pipeline.ingest.writing import check_output, written_file
 from gpu_pipeline.segment_files.columns import FeatureColumns, OrderColumns, columns_of
 from gpu_pipeline.segment_files.feature_file import FeatureFile
@@ -86,7 +86,7 @@ def segment_file(
             check_output(path)
     columns = columns_of(
         source,
-        column_names(source, Dialect()),
+        plain_names(source),
         customer=customer,
         time=time,
         amount=amount,
@@ -99,6 +99,12 @@ def segment_file(
     with rejecting(rejected) as refused:
         file = _read(source, columns, refused, time_format=time_format, as_of=as_of)
         frame = file.features(backend)
+        if not len(frame):
+            message = (
+                f"Nobody in {source} bought anything until {file.as_of}: it has only returns, or "
+                "--as-of is too early."
+            )
+            raise IngestError(message)
         model = SegmentModel(
             n_segments=n_segments, features=file.names, method=method, seed=seed, backend=backend
         ).fit(frame)

@@ -67,12 +67,23 @@ def described(
     `segment_profiles` takes, names go by the rules for shops and revenue_share and growth are
     told; other features are named by their strongest traits. `previous` is what was described
     before: names stay where they still hold.
+
+    Raises:
+        PipelineError: a feature has the name of another of these columns.
     """
     host, segments, traits = _measured(model, features)
     told = _told(host, segments, traits, previous).set_index("segment")
     medians = traits.pivot(index="segment", columns="feature", values="value")
     strongest = traits[traits["rank"] <= SHOWN_TRAITS]
     texts = strongest.pivot(index="segment", columns="rank", values="text").add_prefix("trait_")
+    own = {"segment", *told.columns, *texts.columns}
+    taken = [name for name in model.features if name in own]
+    if taken:
+        message = (
+            f"A description of segments has columns {', '.join(taken)} of its own: rename these "
+            "features, or name others."
+        )
+        raise PipelineError(message)
     return told.join(medians[list(model.features)]).join(texts).reset_index()
 
 

@@ -48,6 +48,9 @@ def check_parameters(method: str, n_segments: int, features: Sequence[str]) -> N
     if method not in known:
         message = f"method is {method!r}: it is one of {', '.join(known)}."
         raise PipelineError(message)
+    if isinstance(features, str):
+        message = f"features is {features!r}: give a tuple of names, ({features!r},)."
+        raise PipelineError(message)
     if n_segments < 0 or not len(features):
         message = (
             f"n_segments is {n_segments} and features are {len(features)}: take 0 segments (to "

@@ -36,6 +36,7 @@ FEATURES = (
 )
 _COMPARED_ROWS = 2000
 _FORMAT = 1
+_FILE = "model.json"
 
 
 class SegmentModel(ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -251,16 +252,21 @@ class SegmentModel(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         model._keep(preparation, groups, np.asarray(document["segments"]), document["next_id"])
         return model
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Writes the document as model.json; raises as `document`."""
         text = json.dumps(self.document(), indent=2, allow_nan=False)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model.json").write_text(f"{text}\n")
+        path = Path(folder) / _FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n")
 
     @classmethod
-    def load(cls, folder: Path, *, backend: Backend | None = None) -> Self:
-        """A saved model; raises as `of_document`."""
-        return cls.of_document(json.loads((folder / "model.json").read_text()), backend=backend)
+    def load(cls, folder: str | Path, *, backend: Backend | None = None) -> Self:
+        """A saved model; raises as `of_document`, and PipelineError where there is none."""
+        path = Path(folder) / _FILE
+        if not path.is_file():
+            message = f"There is no {path}: save a fitted {cls.__name__} there first."
+            raise PipelineError(message)
+        return cls.of_document(json.loads(path.read_text()), backend=backend)
 
     def _keep(self, preparation: Preparation, groups: Groups, ids: Ints, next_id: int) -> None:
         """In order of their ids; nothing is kept of a fit that fails."""

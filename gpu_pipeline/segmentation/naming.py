@@ -152,9 +152,13 @@ def _nearly_falling(values: Sequence[float]) -> bool:
 
 
 def _first_free(phrases: Sequence[str], taken: Collection[str]) -> str:
-    """The fewest leading phrases, at least the usual number, that name no other segment."""
+    """The fewest leading phrases, at least the usual number, that name no other segment.
+
+    Two names of the same phrases in another order would be one to a reader.
+    """
+    others = [set(name.split(", ")) for name in taken]
     for count in range(_TRAITS_IN_A_NAME, max(_TRAITS_IN_A_NAME, len(phrases)) + 1):
         name = ", ".join(phrases[:count])
-        if name not in taken:
+        if set(phrases[:count]) not in others:
             return name
     return next(each for n in count_from(2) if (each := f"{name} ({n})") not in taken)

@@ -89,8 +89,15 @@ def feature_columns(frame: Frame, features: Sequence[str], backend: Backend) -> 
     """The features as float64 arrays of the device, NaN where a value is missing.
 
     Raises:
-        PipelineError: a column is not there, no number, or infinite somewhere; all are named.
+        PipelineError: a column is not there, no number, or infinite somewhere; all are named. Or
+            it is no frame.
     """
+    if not hasattr(frame, "columns"):
+        message = (
+            "Features are no frame: give one with a row a customer and the columns "
+            f"{', '.join(features)}."
+        )
+        raise PipelineError(message)
     absent = [name for name in features if name not in frame.columns]
     present = [name for name in features if name in frame.columns]
     texts = [name for name in present if not _is_number(frame[name])]

@@ -15,6 +15,7 @@ __all__ = ["SHOWN_TRAITS", "all_traits", "segment_traits"]
 
 SHOWN_TRAITS = 3
 _MOST = 0.5  # of a segment's customers: when so many lack a feature, that is the trait
+_NEAR = 0.1  # of the usual value: what is as near to it doesn't set anybody apart
 
 
 def segment_traits(
@@ -52,6 +53,7 @@ def all_traits(
             "usual": np.tile(values.median(), groups.ngroups),
             "effect": _effects(points, labels, names).stack(),
             "lacking": values.isna().groupby(labels).mean().stack(),
+            "usually_lacking": np.tile(values.isna().mean(), groups.ngroups),
         }
     )
     told = told.rename_axis(index=["segment", "feature"]).reset_index()
@@ -73,14 +75,26 @@ def _effects(points: Floats, labels: "pd.Series[int]", names: Sequence[str]) -> 
 
 
 def _words(trait: Mapping[Any, Any], currency: str | None) -> tuple[str, str]:
-    """The value with its unit, and against the usual one."""
+    """The value with its unit, and against the usual one; or who lacks it, where that is it."""
     feature, value = trait["feature"], trait["value"]
+    none = wording(feature).none or "unknown"
     if trait["lacking"] > _MOST:
-        return "mostly none", f"mostly {wording(feature).none or 'unknown'}"
+        return "mostly none", f"mostly {none}"
+    if _lies_in_who_lacks_it(trait):
+        share = f"{trait['lacking']:.0%} {none}"
+        return share, f"{share}, the usual is {trait['usually_lacking']:.0%}"
     return (
         amount_text(feature, value, currency=currency),
         trait_text(feature, value, trait["usual"], currency=currency),
     )
+
+
+def _lies_in_who_lacks_it(trait: Mapping[Any, Any]) -> bool:
+    """Whether the values of those who have one can't be why the segment differs."""
+    if round(trait["lacking"], 2) == round(trait["usually_lacking"], 2):
+        return False
+    distance = (trait["value"] - trait["usual"]) * np.sign(trait["effect"])
+    return bool(distance <= _NEAR * abs(trait["usual"]))
 
 
 def _labels(

@@ -188,7 +188,7 @@ def _compared(feature: str, value: float, usual: float, currency: str | None) ->
     for fraction, words in _FRACTIONS.items():
         if abs(ratio - fraction) <= 0.1 * fraction:
             return f"{words} the usual"
-    return f"the usual is {shown}"
+    return f"the usual is {_number(usual) if wording(feature).unit == 'count' else shown}"
 
 
 def _counted(value: float, noun: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from gpu_pipeline.backend import Backend
-from gpu_pipeline.ingest.reading import Dialect, column_names
+from gpu_pipeline.ingest.reading import plain_names
 from gpu_pipeline.ingest.writing import check_output, written_file
 from gpu_pipeline.session_files.dealing import CustomerRanges, Dealt, deal
 from gpu_pipeline.session_files.event_file import Part, event_file
@@ -52,7 +52,7 @@ def sessionize_file(
         PipelineError: as `sessions.sessionize`.
     """
     check_output(output)
-    rule, names = SessionRule.of(gap), column_names(source, Dialect())
+    rule, names = SessionRule.of(gap), plain_names(source)
     columns = Columns.of(names, customer=customer, time=time, event=event)
     typed = Typed(source, columns, Backend.choose("cpu"))
     with (

@@ -76,6 +76,7 @@ def _segments(work: Work) -> None:
             "model": found.model_id,
             "as_of": work.as_of.isoformat(),
             "before": {"version": before.version, "model": before.model_id} if before else None,
+            "new_segments": _asks_for_new(work),
         },
     )
 
@@ -107,7 +108,7 @@ class _Before:
         try:
             model = _loaded(work, model_id)
         except PipelineError as error:
-            if work.config.new_segments:
+            if _asks_for_new(work):
                 return None
             message = f"{error} To begin with other segments: `gpu-pipeline run --new-segments`."
             raise PipelineError(message) from error
@@ -178,19 +179,11 @@ def _model(work: Work, features: Frame, before: _Before | None) -> _Found:
     backend, config = work.lake.backend, work.config
     fitted = SegmentModel(n_segments=config.segments, seed=config.seed, backend=backend)
     previous = before.model if before else None
-    asked_anew = config.new_segments or config.segments not in (0, _count(previous))
+    asked_anew = _asks_for_new(work) or config.segments not in (0, _count(previous))
     fitted.fit(features, previous=previous, anew=asked_anew)
     refit = fitted.refit_of(previous, features) if previous else None
     why = () if refit is None or asked_anew else refit.reasons
-    metrics = {
-        "customers": len(features),
-        "segments": len(fitted.segments_),
-        "silhouette": fitted.silhouette_,
-        "stability": fitted.stability_,
-        "inertia": fitted.inertia_,
-        "choice": [one._asdict() for one in fitted.choice_],
-        "refit": _as_facts(refit),
-    }
+    metrics = _metrics(fitted, refit, customers=len(features))
     card = ModelCard(
         kind=KIND,
         model_id=work.run_id,
@@ -211,12 +204,31 @@ def _model(work: Work, features: Frame, before: _Before | None) -> _Found:
     return _Found(fitted, work.run_id, told)
 
 
+def _asks_for_new(work: Work) -> bool:
+    """Whether somebody asks for new segments, or has when this moment was run last.
+
+    A run that is repeated takes nothing back.
+    """
+    said = work.lake.note(_TABLE)
+    has_asked = said.get("as_of") == work.as_of.isoformat() and said.get("new_segments", False)
+    return work.config.new_segments or bool(has_asked)
+
+
 def _count(model: SegmentModel | None) -> int:
     return 0 if model is None else len(model.segments_)
 
 
-def _as_facts(refit: Refit | None) -> dict[str, Any] | None:
-    return None if refit is None else dict(vars(refit))
+def _metrics(model: SegmentModel, refit: Refit | None, *, customers: int) -> dict[str, Any]:
+    """What a model that was fitted on so many customers is worth, for its card."""
+    return {
+        "customers": customers,
+        "segments": len(model.segments_),
+        "silhouette": model.silhouette_,
+        "stability": model.stability_,
+        "inertia": model.inertia_,
+        "choice": [one._asdict() for one in model.choice_],
+        "refit": None if refit is None else dict(vars(refit)),
+    }
 
 
 def _assigned(

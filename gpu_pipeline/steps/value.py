@@ -130,7 +130,8 @@ def _model_before(work: Work, facts: dict[str, Any], why: str) -> _Found:
         is_known = card.as_of <= work.as_of.isoformat()
         if is_known and document["horizon_days"] == work.config.value_horizon:
             model = CustomerValueModel.of_document(document, backend=work.lake.backend)
-            return _Found(model, model_id, {**facts, "kept": model_id, "why": why})
+            told = {"horizon_days": model.horizon_days, **facts, "kept": model_id, "why": why}
+            return _Found(model, model_id, told)
     return _Found(None, None, {**facts, "why": why})
 
 

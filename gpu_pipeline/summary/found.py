@@ -35,6 +35,7 @@ def show_answers(found: Answers) -> None:
     count, share = "{:,d}", "{:.1%}"
     money = f"{{:,.{MINOR_DIGITS.get(found.currency, USUAL_DIGITS)}f}}"
     amounts = f", amounts in {found.currency}" if found.currency else ""
+    has_before = bool(found.segments["customers_before"].notna().any())
     note(f"\nAs of {found.as_of}{amounts}\n")
     print_table(
         "Customer segments",
@@ -43,7 +44,7 @@ def show_answers(found: Answers) -> None:
             "name": Column("segment"),
             "customers": Column("customers", count),
             **({"growth": Column("growth", "{:+.1%}")} if has_before else {}),
-            "customer_share": Column("of customers", share),
+            "customer_share": Column("of all", share),
             "revenue_share": Column("of revenue", share),
             "orders": Column("orders each", "{:.1f}"),
             "average_order": Column("average order", money),
@@ -66,18 +67,7 @@ def show_answers(found: Answers) -> None:
             "churn_risk": Column("chance to buy nothing", share),
         },
     )
-    if len(found.segments) and not has_before:
-        note("Who is in another segment than before: the next run tells, for this was the first.\n")
-    print_table(
-        "Who is in another segment than before",
-        found.moves,
-        {
-            "from_name": Column("from"),
-            "to_name": Column("to"),
-            "customers": Column("customers", count),
-            "share_of_from": Column("of those", share),
-        },
-    )
+    _show_moves(found, has_before=has_before)
     print_table(
         "Visits of the last 28 days, those of machines left out",
         found.visits,
@@ -146,5 +136,22 @@ def show_answers(found: Answers) -> None:
             "source": Column("source"),
             "reason": Column("reason"),
             "rows": Column("rows", count),
+        },
+    )
+
+
+def _show_moves(found: Answers, *, has_before: bool) -> None:
+    title = "Who is in another segment than before"
+    if not has_before and not len(found.moves):
+        note(f"{title}: there is nothing to compare with yet, a run of a later day tells.")
+        return
+    print_table(
+        title,
+        found.moves,
+        {
+            "from_name": Column("from"),
+            "to_name": Column("to"),
+            "customers": Column("customers", "{:,d}"),
+            "share_of_from": Column("of those", "{:.1%}"),
         },
     )

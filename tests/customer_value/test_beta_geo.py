@@ -256,8 +256,8 @@ def test_the_model_has_the_manners_of_scikit_learn(tmp_path: Path) -> None:
     fitted = model.fit(*HISTORIES, weights=np.array([40, 20, 8, 10, 9]))
     assert fitted is model
     assert not hasattr(clone(fitted), "params_")
-    fitted.save(tmp_path / "bg")
-    loaded = BetaGeoModel.load(tmp_path / "bg")
+    fitted.save(str(tmp_path / "bg"))
+    loaded = BetaGeoModel.load(str(tmp_path / "bg"))
     assert loaded.document() == fitted.document()
     assert loaded.expected_purchases(10, *HISTORIES).tolist() == (
         fitted.expected_purchases(10, *HISTORIES).tolist()

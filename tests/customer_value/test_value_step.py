@@ -198,6 +198,21 @@ def test_a_model_that_is_no_better_than_the_last_period_gives_way_to_the_one_bef
     assert lake.rows("customer_value") == 0
 
 
+def test_where_nothing_can_be_fitted_any_more_the_model_before_says_what_it_is_about(
+    lake_of: Callable[[Rows], Lake],
+) -> None:
+    lake = lake_of(like_clockwork())
+    earlier = valued(lake, horizon=30, day=45).facts
+    sold, found = rows(lake, "orders"), contract("orders")
+    few = sold[sold["customer_key"].isin(sold["customer_key"].unique()[:5])]
+    with lake.writer() as writer:
+        writer.commit(found, writer.write(few, found), overwrite=True)
+    facts = valued(lake, horizon=30, day=46).facts
+    assert facts["why"].startswith("5 customers bought on more than one day")
+    assert facts["customers"] == lake.rows("customer_value") == 5
+    assert facts["horizon_days"] == earlier["horizon_days"] == 30
+
+
 def test_without_a_model_before_it_the_table_is_empty_and_says_why(
     lake_of: Callable[[Rows], Lake],
 ) -> None:

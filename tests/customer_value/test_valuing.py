@@ -122,7 +122,9 @@ def test_with_a_churn_model_all_numbers_of_a_customer_agree(
     risk = whole.churn.predict_proba(features)[:, 1]
     np.testing.assert_array_equal(found["churn_risk"], risk)
     np.testing.assert_array_equal(found["is_churning"], risk > 0.5)
-    np.testing.assert_array_equal(found["p_alive"], alone["p_alive"])
+    # Who buys within the horizon has not left.
+    assert (1 - risk > alone["p_alive"]).any()
+    np.testing.assert_array_equal(found["p_alive"], np.maximum(alone["p_alive"], 1 - risk))
     # How often who buys at all will buy, and for how much, is as it was.
     given = alone["expected_purchases"] / (1 - alone["churn_risk"])
     np.testing.assert_allclose(found["expected_purchases"], (1 - risk) * given, rtol=1e-9)

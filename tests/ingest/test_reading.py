@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from landing import as_csv, as_jsonl, as_parquet, orders, write
 
 from gpu_pipeline.errors import IngestError
-from gpu_pipeline.ingest.reading import Block, Dialect, column_names, read_blocks
+from gpu_pipeline.ingest.reading import Block, Dialect, column_names, plain_names, read_blocks
 
 PLAIN = Dialect()
 BLOCKS = "gpu_pipeline.ingest.reading.blocks"
@@ -488,3 +488,13 @@ def test_columns_that_nobody_wants_are_not_read_and_rows_counted(tmp_path: Path,
     assert column_names(path, Dialect(fields=("c",))) == ["a", "b", "c"]
     assert read(path, Dialect(fields=("c", "d")))[0] == {n: {"c": "3"} for n in (1, 2, 3)}
     assert len(read(path, Dialect(fields=("d",)))[0]) == 3
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_a_file_that_nobody_describes_has_commas(mark: str, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text(f"who{mark}spent\nann{mark}1,5\n")
+    with pytest.raises(IngestError, match=r"between its columns: who.*Save it with commas"):
+        plain_names(path)
+    path.write_text("who,spent\nann,1.5\n")
+    assert plain_names(path) == ["who", "spent"]

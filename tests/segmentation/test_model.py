@@ -243,10 +243,20 @@ def test_a_saved_model_gives_the_same_labels_and_is_plain_json(tmp_path: Path, m
     assert_frames_equal(again.assign(frame), known.assign(frame), rtol=0)
     assert again.get_params() == {**known.get_params(), "features": tuple(FEATURES)}
     assert again.choice_ == known.choice_
-    again.save(tmp_path / "again")
+    again.save(str(tmp_path / "again"))
     (first,), (second,) = ([*(tmp_path / name).iterdir()] for name in ("segments", "again"))
     assert first.read_bytes() == second.read_bytes()
     assert json.loads(first.read_text()) == known.document()
+
+
+def test_where_no_model_was_saved_none_is_loaded(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"There is no .*model\.json: save a fitted Segment"):
+        SegmentModel.load(str(tmp_path))
+
+
+def test_features_are_a_frame() -> None:
+    with pytest.raises(PipelineError, match=r"no frame: give one .* columns days_since"):
+        SegmentModel(n_segments=2).fit(np.ones((9, 6)))
 
 
 def test_a_document_of_another_version_is_refused() -> None:
@@ -305,6 +315,7 @@ def test_too_few_different_customers_are_one_clear_error(
         ({"method": "dbscan"}, "method is 'dbscan': it is one of kmeans, hdbscan"),
         ({"method": "hdbscan", "n_segments": 3}, "hdbscan finds as many as there are: leave it 0"),
         ({"n_segments": -1}, "n_segments is -1"),
+        ({"features": "orders"}, "features is 'orders': give a tuple of names"),
         ({"features": ()}, "features are 0"),
         ({"features": ("orders", "shoe_size")}, "shoe_size is not there"),
     ],

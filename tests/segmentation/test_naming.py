@@ -179,6 +179,19 @@ def test_segments_with_the_same_two_traits_are_told_apart_by_a_third_or_a_number
     ]
 
 
+def test_the_same_traits_in_another_order_are_no_other_name() -> None:
+    rows = [(0, "visits", -2.0), (0, "spend", -1.0), (1, "spend", -2.0), (1, "visits", -1.0)]
+    third = [(0, "age", 0.5), (1, "age", -0.5)]
+    assert [name for name, _ in trait_names(traits(*rows))] == [
+        "low visits, low spend",
+        "low spend, low visits (2)",
+    ]
+    assert [name for name, _ in trait_names(traits(*rows, *third))] == [
+        "low visits, low spend",
+        "low spend, low visits, low age",
+    ]
+
+
 def test_a_name_of_traits_stays_while_they_keep_their_signs() -> None:
     rows = [(0, "age", 0.5), (0, "visits", -2.0), (0, "height", 1.0)]
     before = {0: "high age, low visits"}
@@ -222,12 +235,12 @@ def test_money_has_the_digits_of_its_currency_and_is_a_number_without_one() -> N
         (100, 98, "100 orders, about as usual"),
         (9, 4, "9 orders, 2.2x the usual"),
         (40, 2, "40 orders, 20x the usual"),
-        (5, 4, "5 orders, the usual is 4 orders"),
+        (5, 4, "5 orders, the usual is 4"),
         (2, 4, "2 orders, half the usual"),
         (1, 3, "1 order, a third of the usual"),
         (1, 4, "1 order, a quarter of the usual"),
-        (1, 8, "1 order, the usual is 8 orders"),
-        (2, 0, "2 orders, the usual is 0 orders"),
+        (1, 8, "1 order, the usual is 8"),
+        (2, 0, "2 orders, the usual is 0"),
     ],
 )
 def test_a_value_is_told_against_the_usual_one(value: float, usual: float, text: str) -> None:

@@ -181,17 +181,19 @@ def test_traits_are_told_in_words_with_their_units() -> None:
     assert sorted(first["rank"]) == [1, 2, 3]
 
 
-def test_what_most_of_a_segment_lack_is_its_trait() -> None:
-    frame = shoppers(mean_days_between_orders=[np.nan, np.nan, 9.0, 30.0, 30.0], orders=1)
-    found = in_segments(frame, [0, 0, 0, 1, 1])
-    points = np.array([[1.0], [1.0], [-1.0], [-0.5], [-0.5]])
+def test_what_customers_lack_is_the_trait_where_their_values_are_not() -> None:
+    days = [*(np.nan, np.nan, 9.0), *(30.0, 30.0), *(np.nan, 60.0, 60.0)]
+    frame = shoppers(mean_days_between_orders=days, orders=1)
+    found = in_segments(frame, [0, 0, 0, 1, 1, 2, 2, 2])
+    points = np.array([[1.0], [1.0], [-1.0], [-0.5], [-0.5], [1.0], [0.5], [0.5]])
     traits = all_traits(frame, found, points, ["mean_days_between_orders"])
     assert traits["text"].tolist() == [
         "mostly ordered only once",
-        "30 days between orders, as usual",
+        "0% ordered only once, the usual is 38%",
+        "60 days between orders, 2x the usual",
     ]
-    assert traits["label"].tolist() == ["mostly none", "30 days"]
-    assert traits["value"].tolist() == [9.0, 30.0]
+    assert traits["label"].tolist() == ["mostly none", "0% ordered only once", "60 days"]
+    assert traits["value"].tolist() == [9.0, 30.0, 60.0]
 
 
 def test_points_of_other_rows_and_unknown_features_are_refused() -> None:

@@ -120,6 +120,11 @@ def test_a_refit_that_changes_what_segments_mean_stays_away_until_it_is_asked_fo
     taken = at(other, MONDAY + WEEK, new_segments=True)
     assert "why" not in taken
     assert lake.note("customer_segments")["model"] != first
+    # What was asked for stays when the moment is run once more.
+    made = answers(lake)
+    assert "why" not in at(other, MONDAY + WEEK)
+    for table in MADE:
+        assert_frames_equal(rows(lake, table), made[table])
 
 
 def test_another_number_of_segments_is_what_was_asked_for(
@@ -164,8 +169,9 @@ def test_a_model_that_is_lost_is_one_clear_error_with_a_way_on(
         PipelineError, match=r"no model segments/.*: there are none.*--new-segments"
     ):
         at(frame, MONDAY + WEEK)
-    at(frame, MONDAY + WEEK, new_segments=True)
-    assert rows(lake, "segment_migration").empty
+    for asked in (True, False):
+        at(frame, MONDAY + WEEK, new_segments=asked)
+        assert rows(lake, "segment_migration").empty
 
 
 def test_the_card_leads_from_the_table_to_the_data(lake: Lake, at: Callable[..., Any]) -> None:

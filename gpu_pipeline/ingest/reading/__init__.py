@@ -19,7 +19,7 @@ from gpu_pipeline.ingest.reading.dialect import Dialect
 from gpu_pipeline.ingest.reading.streams import COMPRESSIONS
 
 __all__ = ["COMPRESSIONS", "Block", "BrokenRow", "Dialect", "column_names", "file_kind"]
-__all__ += ["read_blocks", "readable", "whole_rows"]
+__all__ += ["plain_names", "read_blocks", "readable", "whole_rows"]
 
 KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
@@ -64,6 +64,23 @@ def column_names(path: Path, dialect: Dialect) -> list[str]:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         message = f"{path} names columns twice: {', '.join(repeated)}."
+        raise IngestError(message)
+    return names
+
+
+def plain_names(path: Path) -> list[str]:
+    """The columns of a file that no mapping describes: in CSV, commas lie between them.
+
+    Raises:
+        IngestError: as `column_names`, or the only column of a CSV looks like several.
+    """
+    names = column_names(path, Dialect())
+    marks = [mark for mark in ";\t|" if len(names) == 1 and mark in names[0]]
+    if marks and file_kind(path) == "csv":
+        message = (
+            f"{path} seems to have {marks[0]!r} between its columns: {names[0]}. Save it with "
+            "commas between them and a point in its numbers (1234.50), or as Parquet."
+        )
         raise IngestError(message)
     return names
 

@@ -70,7 +70,8 @@ def export_segments(
     come out as they came in, repeated and blank ids too; with a `segment` (its number or name),
     only those found in it. A status is `found`, `unknown`, or `no consent`: of such a customer
     nothing else is said. Money is in whole units of `currency`, 12.50. Who agreed is what the table
-    `customers` says last, or, where `consent_held_elsewhere`, the caller's matter.
+    `customers` says last; of those who are not in it, where `consent_held_elsewhere`, it is the
+    caller's matter.
 
     Raises:
         IngestError: a file can't be read or written, has broken rows, or the column with the ids
@@ -229,8 +230,10 @@ def _of_bucket(
     consents = latest_consents(rows("customers", CONSENT_COLUMNS))
     buyers = rows("customer_features", ("customer_key",))
     known = np.union1d(buyers["customer_key"], consents["customer_key"])
-    agreed = np.isin(known, consents["customer_key"][consents["marketing"].astype(bool)])
-    may_tell = agreed | consent_held_elsewhere
+    may_tell = np.isin(known, consents["customer_key"][consents["marketing"].astype(bool)])
+    if consent_held_elsewhere:
+        # Who said no here has said no, whatever anybody holds elsewhere.
+        may_tell |= ~np.isin(known, consents["customer_key"])
     told = pd.DataFrame({"customer_key": known[may_tell]})
     segments = rows("customer_segments", ("customer_key", *_SEGMENTS))
     values = _readable(rows("customer_value", ("customer_key", *_VALUES)))

@@ -96,10 +96,18 @@ def served(lake: Lake) -> dict[str, object]:
             "forecasts": [snapshot.forecast(product["product_id"]) for product in products],
             "customers": [snapshot.customer(key) for key in keys],
             "segments_of": snapshot.segments_of(keys),
-            "values": snapshot.values_of(keys),
+            "values": {key: _told(row) for key, row in snapshot.values_of(keys).items()},
         }
     finally:
         snapshot.close()
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its numbers as a reader takes them: the last bit is rounding's."""
+    return {
+        name: float(f"{value:.9g}") if isinstance(value, float) else value
+        for name, value in row.items()
+    }
 
 
 def tree(folder: Path) -> dict[str, str]:

@@ -186,9 +186,11 @@ def test_without_a_table_of_consents_it_refuses_unless_the_caller_answers_for_it
     assert [(row["status"], row["segment"]) for row in rows] == [("found", 0), ("unknown", None)]
 
 
-def test_who_answers_for_the_consent_is_told_of_everybody(known: Lake, tmp_path: Path) -> None:
+def test_who_answers_for_the_consent_is_told_of_nobody_who_said_no(
+    known: Lake, tmp_path: Path
+) -> None:
     rows = exported(known, tmp_path, ["bob", "eve@x.org"], consent_held_elsewhere=True)
-    assert [(row["status"], row["segment"]) for row in rows] == [("found", 0), ("found", 1)]
+    assert [(row["status"], row["segment"]) for row in rows] == [("no consent", None), ("found", 1)]
 
 
 def test_ids_may_be_numbers_and_lie_among_other_columns(known: Lake, tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ def export_segment(
     consent_held_elsewhere: Annotated[  # noqa: FBT002
         bool,
         typer.Option(
-            "--consent-held-elsewhere", help="All of them agreed to marketing: I have seen to it."
+            "--consent-held-elsewhere",
+            help="Whoever the lake has no word of agreed to marketing: I have seen to it.",
         ),
     ] = False,
     device: DeviceOption = None,

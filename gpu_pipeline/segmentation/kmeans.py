@@ -47,8 +47,8 @@ def round_groups(
     if different < min(wanted):
         message = (
             f"{len(points)} customers, {different} of them different, are too few to tell "
-            f"{min(wanted)} segments apart: load more customers, or set segments to "
-            f"{max(1, different)} or fewer."
+            f"{min(wanted)} segments apart: bring more customers"
+            + (f", or ask for {different} segments or fewer." if different > 1 else ".")
         )
         raise PipelineError(message)
     counts = [count for count in wanted if count <= different]

@@ -33,6 +33,7 @@ __all__ = ["SEGMENTS"]
 
 KIND = "segments"
 _TABLE = "customer_segments"
+_SIZES = ["segment", "name", "customers"]
 
 
 def _segments(work: Work) -> None:
@@ -56,7 +57,7 @@ def _segments(work: Work) -> None:
     names = {int(n): name for n, name in zip(profiles["segment"], profiles["name"], strict=True)}
     work.facts.update(customers=len(host), segments=len(profiles), names=list(names.values()))
     work.facts.update(found.facts)
-    if before is not None and before.profiles is not None:
+    if before is not None:
         work.facts.update(renamed=[vars(one) for one in renamings(before.profiles, profiles)])
     written = compute(
         *(
@@ -77,6 +78,7 @@ def _segments(work: Work) -> None:
             "as_of": work.as_of.isoformat(),
             "before": {"version": before.version, "model": before.model_id} if before else None,
             "new_segments": _asks_for_new(work),
+            "sizes": profiles[_SIZES].to_dict("records"),
         },
     )
 
@@ -85,14 +87,16 @@ def _segments(work: Work) -> None:
 class _Before:
     """The segments as the last run at an earlier moment left them.
 
-    `profiles` has segment, name and customers of then; None where its rows can't be read any more.
+    `profiles` has segment, name and customers of then. Who was in which may not be readable any
+    more: a rotation or a clean-up of old files closes a version.
     """
 
     lake: Lake
     version: int
     model_id: str
     model: SegmentModel
-    profiles: pd.DataFrame | None
+    profiles: pd.DataFrame
+    is_readable: bool
 
     @classmethod
     def of(cls, work: Work) -> Self | None:
@@ -104,7 +108,8 @@ class _Before:
         found = _earlier(work)
         if found is None:
             return None
-        version, model_id = found
+        version, said = found
+        model_id = said["model"]
         try:
             model = _loaded(work, model_id)
         except PipelineError as error:
@@ -114,26 +119,23 @@ class _Before:
             raise PipelineError(message) from error
         lake = work.lake.pinned({_TABLE: version})
         try:
-            rows = lake.read(_TABLE, ["segment", "name"])
+            lake.read(_TABLE, ["segment"])
         except LakeError as error:
-            # A rotation or a clean-up of old files closed it: that is no fault of this run.
             work.facts.update(before=str(error))
-            return cls(lake, version, model_id, model, None)
-        whole = work.lake.backend.to_pandas(rows.compute())
-        sizes = whole.groupby(["segment", "name"]).size().rename("customers").reset_index()
-        return cls(lake, version, model_id, model, sizes)
+            is_readable = False
+        else:
+            is_readable = True
+        return cls(lake, version, model_id, model, pd.DataFrame(said["sizes"]), is_readable)
 
     @property
     def names(self) -> dict[int, str]:
         """The names of the segments, by number."""
-        if self.profiles is None:
-            return {}
         named = zip(self.profiles["segment"], self.profiles["name"], strict=True)
         return {int(segment): name for segment, name in named}
 
     def moved(self, labels: Frame, bucket: int) -> pd.DataFrame | None:
         """How many customers of a bucket went from which segment to which; None if unknown."""
-        if self.profiles is None:
+        if not self.is_readable:
             return None
         then = self.lake.read_bucket(_TABLE, bucket, columns=["customer_key", "segment"])
         return Backend.of(labels).to_pandas(moves(then, labels))
@@ -149,17 +151,17 @@ def _loaded(work: Work, model_id: str) -> SegmentModel:
     return model
 
 
-def _earlier(work: Work) -> tuple[int, str] | None:
-    """(the version, the id of its model) of the last run at an earlier moment than this."""
+def _earlier(work: Work) -> tuple[int, dict[str, Any]] | None:
+    """(the version, what its commit says) of the last run at an earlier moment than this."""
     if work.lake.version(_TABLE) is None:
         return None
     version = None
-    for entry in work.lake.history(_TABLE):
-        version = entry["version"] if version is None else version
-        if entry["operation"] in ("compact", "evolve"):
+    for said in work.lake.history(_TABLE):
+        version = said["version"] if version is None else version
+        if said["operation"] in ("compact", "evolve"):
             continue  # of the same rows, and the one that can be read the longest
-        if "model" in entry and datetime.fromisoformat(entry["as_of"]) < work.as_of:
-            return version, entry["model"]
+        if "sizes" in said and datetime.fromisoformat(said["as_of"]) < work.as_of:
+            return version, said
         version = None
     return None
 

@@ -10,6 +10,7 @@ import pytest
 from lakes import put
 
 from gpu_pipeline.cli import main
+from gpu_pipeline.contracts import contract
 from gpu_pipeline.models import ModelCard, ModelRegistry
 from gpu_pipeline.store import Lake
 
@@ -124,9 +125,13 @@ def test_models_tells_what_is_in_use_and_why_another_is_not(
     command: Command, tmp_path: Path
 ) -> None:
     lake = Lake.create(tmp_path / "lake")
+    table = contract("segment_profiles")
+    with lake.writer() as writer:
+        nobody = writer.write(lake.backend.empty(table), table)
+        writer.commit(table, nobody, overwrite=True, note={"model": "run-0"})
     registry = ModelRegistry(lake.path / "models")
     facts = {"as_of": "2026-06-30T22:45:18", "device": "cpu", "code": "0f", "seed": 1}
-    for number, published in enumerate((True, False)):
+    for number, published in enumerate((True, False, True)):
         card = ModelCard(
             kind="segments",
             model_id=f"run-{number}",
@@ -143,15 +148,17 @@ def test_models_tells_what_is_in_use_and_why_another_is_not(
         registry.save({}, card)
     code, out, _ = command("models", "--lake", lake.path)
     assert code == 0
-    used, other = (line for line in out.splitlines() if "run-" in line)
+    used, other, old = (line for line in out.splitlines() if "run-" in line)
     assert "2026-06-30T22:45" in used
-    assert "yes" in used
-    said = " ".join(out.replace(" yes ", " ").split())
+    assert "in use" in used
+    assert "before" in old
+    said = " ".join(out.replace(" in use ", " ").split())
     for number in ("stability 0.988, customers 1,990, inertia 2,211", "churn AUC 0.95; one note"):
         assert number in said
-    assert "no: " in other
+    assert "not taken: " in other
     cards = json.loads(command("models", "--lake", lake.path, "--json")[1])
-    assert [card["model_id"] for card in cards] == ["run-0", "run-1"]
+    assert [card["model_id"] for card in cards] == ["run-0", "run-1", "run-2"]
+    assert [card["is_in_use"] for card in cards] == [True, False, False]
     assert cards[1]["reasons"] == ["stability 0.41 is below 0.8"]
 
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gpu_pipeline.cli.options import JsonOption, LakeOption, config_of, open_lake
+
+if TYPE_CHECKING:
+    from gpu_pipeline.models import ModelCard
 
 __all__ = ["answers", "history", "models", "report", "status"]
 
@@ -112,16 +115,18 @@ def models(lake: LakeOption = None, as_json: JsonOption = False) -> None:  # noq
     from gpu_pipeline.models import ModelRegistry
     from gpu_pipeline.terminal import Column, print_json, print_table
 
-    cards = ModelRegistry(open_lake(config_of(lake=lake)).path / "models").cards()
+    target = open_lake(config_of(lake=lake))
+    cards = ModelRegistry(target.path / "models").cards()
+    used = {target.note(table).get("model") for table in target.tables()}
     if as_json:
-        print_json([asdict(card) for card in cards])
+        print_json([{**asdict(card), "is_in_use": card.model_id in used} for card in cards])
         return
     rows = [
         {
             "kind": card.kind,
             "model": card.model_id,
             "as_of": card.as_of[:16],
-            "published": "yes" if card.is_published else f"no: {'; '.join(card.reasons)}",
+            "state": _state(card, is_in_use=card.model_id in used),
             "metrics": _measured(card.metrics),
         }
         for card in cards
@@ -130,10 +135,17 @@ def models(lake: LakeOption = None, as_json: JsonOption = False) -> None:  # noq
         "kind": Column("kind"),
         "model": Column("model"),
         "as_of": Column("as of"),
-        "published": Column("published"),
+        "state": Column("state"),
         "metrics": Column("metrics"),
     }
     print_table("Models", pd.DataFrame(rows, columns=list(columns)), columns)
+
+
+def _state(card: "ModelCard", *, is_in_use: bool) -> str:
+    """Whether a table names the model, did before, or never."""
+    if not card.is_published:
+        return f"not taken: {'; '.join(card.reasons)}"
+    return "in use" if is_in_use else "before"
 
 
 def _measured(metrics: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from gpu_pipeline.errors import IngestError, LakeError
 from gpu_pipeline.ingest.reading import Dialect, plain_names, whole_rows
 from gpu_pipeline.ingest.transforms import texts_of
 from gpu_pipeline.ingest.writing import check_output, written_file
-from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.money import minor_digits_of
 from gpu_pipeline.privacy import token, tokens
 from gpu_pipeline.store import Lake
 
@@ -246,7 +246,7 @@ def _of_bucket(
 
 def _readable(values: pd.DataFrame) -> pd.DataFrame:
     """Amounts in whole units of their currencies, and risks, with as many digits as count."""
-    unit = 10.0 ** values["currency"].map(MINOR_DIGITS).fillna(USUAL_DIGITS).astype("float64")
+    unit = 10.0 ** minor_digits_of(values["currency"])
     return values.assign(
         expected_value=values["expected_value"].astype("float64").round() / unit,
         churn_risk=values["churn_risk"].astype("float64").round(4),

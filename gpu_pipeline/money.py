@@ -5,7 +5,10 @@ Amounts in tables are minor units: cents, yen, fils.
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "MINOR_DIGITS",
@@ -13,6 +16,8 @@ __all__ = [
     "USUAL_DIGITS",
     "Factor",
     "is_currency",
+    "minor_digits",
+    "minor_digits_of",
 ]
 
 USUAL_DIGITS = 2
@@ -49,6 +54,20 @@ MOST_MINOR_UNITS = 2**50  # an amount that is converted stays below
 def is_currency(code: str) -> bool:
     """Whether this is the code of a currency."""
     return code in _CODES.split()
+
+
+def minor_digits(currency: str) -> int:
+    """How many decimals amounts in that currency have; the usual 2 of what is none.
+
+    >>> [minor_digits(code) for code in ("EUR", "JPY", "KWD")]
+    [2, 0, 3]
+    """
+    return MINOR_DIGITS.get(currency, USUAL_DIGITS)
+
+
+def minor_digits_of(currencies: "pd.Series[Any]") -> "pd.Series[float]":
+    """`minor_digits` of a pandas or a cuDF series of currencies, as float64."""
+    return currencies.map(MINOR_DIGITS).fillna(USUAL_DIGITS).astype("float64")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from gpu_pipeline.backend import Array, Backend, Frame, Series
 from gpu_pipeline.contracts import Column, Contract, Rule
 from gpu_pipeline.ingest.reading import Block, BrokenRow
 from gpu_pipeline.kernels import mixed_hash
-from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.money import USUAL_DIGITS, minor_digits_of
 from gpu_pipeline.privacy import as_hex, keys_of, redacted, redacted_with_counts, token, tokens
 from gpu_pipeline.quality.checks import Faults, column_faults, presence_faults, row_faults
 
@@ -270,7 +270,7 @@ def _scales(currency: Series, backend: Backend) -> Series:
     """How many minor units one unit of each row's currency has."""
     codes, distinct = currency.astype("str").factorize()
     names = backend.frames.Series(distinct).str.strip(_BLANK)
-    digits = names.map(MINOR_DIGITS).fillna(USUAL_DIGITS).astype("float64")
+    digits = minor_digits_of(names)
     table = backend.xp.append(10.0 ** backend.xp.asarray(digits.values), 10.0**USUAL_DIGITS)
     return backend.frames.Series(table[backend.xp.asarray(codes)], index=currency.index)
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.money import minor_digits_of
 from gpu_pipeline.store import Lake
 
 __all__ = ["SHOWN_MOVES", "largest_moves", "told_segments", "worth_by_segment"]
@@ -82,5 +82,4 @@ def _bucket_sums(lake: Lake, bucket: int) -> pd.DataFrame:
 
 def _minor_units(currencies: "pd.Series[str]") -> "pd.Series[float]":
     """How many minor units make one of each currency."""
-    digits = currencies.map(MINOR_DIGITS).fillna(USUAL_DIGITS).astype("float64")
-    return 10.0**digits
+    return 10.0 ** minor_digits_of(currencies)

@@ -6,7 +6,7 @@ from html import escape
 
 import pandas as pd
 
-from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.money import minor_digits
 
 __all__ = [
     *("FORECASTS", "LOADS", "PRODUCTS", "REJECTIONS", "RETURNS", "SENTIMENT", "VISITS"),
@@ -118,7 +118,7 @@ def _kind(column: Shown) -> str:
 
 
 def worth_columns(currency: str) -> dict[str, Shown]:
-    money = f"{{:,.{MINOR_DIGITS.get(currency, USUAL_DIGITS)}f}}"
+    money = f"{{:,.{minor_digits(currency)}f}}"
     return {
         "name": Shown("Segment"),
         "customers": Shown("Customers", _COUNT),
@@ -130,7 +130,7 @@ def worth_columns(currency: str) -> dict[str, Shown]:
 
 def segment_columns(currency: str, *, has_before: bool) -> dict[str, Shown]:
     growth = Shown("Growth", "{:+.1%}", "of its customers since the run before")
-    money = f"{{:,.{MINOR_DIGITS.get(currency, USUAL_DIGITS)}f}}"
+    money = f"{{:,.{minor_digits(currency)}f}}"
     return {
         "name": Shown("Segment"),
         "customers": Shown("Customers", _COUNT),

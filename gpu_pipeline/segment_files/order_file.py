@@ -20,7 +20,7 @@ from gpu_pipeline.event_columns import moment_of
 from gpu_pipeline.features import customer_features
 from gpu_pipeline.ingest.reading import Block, Dialect, read_blocks
 from gpu_pipeline.ingest.transforms import texts_of
-from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.money import USUAL_DIGITS, minor_digits
 from gpu_pipeline.segment_files.columns import OrderColumns
 from gpu_pipeline.segment_files.rejecting import Rejected
 from gpu_pipeline.segment_files.values import Fault, complete, ids_of, in_rank, moments, numbers
@@ -152,7 +152,7 @@ class OrderFile:
             )
             raise IngestError(message)
         self.currency = found[0] if found else ""
-        return MINOR_DIGITS.get(self.currency, USUAL_DIGITS)
+        return minor_digits(self.currency)
 
     def _orders(self, table: pa.Table, time: npt.NDArray[np.int64]) -> pa.Array:
         """The order of each row; a row that names none is one with others of its moment."""

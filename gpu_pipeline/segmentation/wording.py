@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.money import minor_digits
 
 __all__ = ["WORDINGS", "Wording", "amount_text", "trait_text", "wording"]
 
@@ -159,7 +159,7 @@ def amount_text(feature: str, value: float, *, currency: str | None = None) -> s
         return "unknown"
     match words.unit:
         case "money" if currency:
-            digits = MINOR_DIGITS.get(currency, USUAL_DIGITS)
+            digits = minor_digits(currency)
             return f"{currency} {value / 10**digits:,.{digits}f}"
         case "share":
             return f"{value:.0%}" if abs(value) >= 0.095 or not value else f"{value:.1%}"

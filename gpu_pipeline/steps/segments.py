@@ -27,7 +27,7 @@ from gpu_pipeline.segmentation import (
     segment_traits,
     summed_moves,
 )
-from gpu_pipeline.store import Lake, Part
+from gpu_pipeline.store import SAME_ROWS, Lake, Part
 
 __all__ = ["SEGMENTS"]
 
@@ -158,7 +158,7 @@ def _earlier(work: Work) -> tuple[int, dict[str, Any]] | None:
     version = None
     for said in work.lake.history(_TABLE):
         version = said["version"] if version is None else version
-        if said["operation"] in ("compact", "evolve"):
+        if said["operation"] in SAME_ROWS:
             continue  # of the same rows, and the one that can be read the longest
         if "sizes" in said and datetime.fromisoformat(said["as_of"]) < work.as_of:
             return version, said

@@ -12,10 +12,11 @@ from gpu_pipeline.store.folder import new_run_id
 from gpu_pipeline.store.keys import key_hashes, read_keys
 from gpu_pipeline.store.lake import Lake
 from gpu_pipeline.store.parts import Part, write_parts
-from gpu_pipeline.store.version import Files
+from gpu_pipeline.store.version import SAME_ROWS, Files
 from gpu_pipeline.store.writer import Writer
 
 __all__ = [
+    "SAME_ROWS",
     "Compaction",
     "Condition",
     "Files",

@@ -18,10 +18,10 @@ from gpu_pipeline.store.log import added_files, commit_info, log_entry
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-__all__ = ["Files", "OpenedVersions", "TableVersion", "appended"]
+__all__ = ["SAME_ROWS", "Files", "OpenedVersions", "TableVersion", "appended"]
 
 _NO_BUCKET = -1
-_SAME_ROWS = ("compact", "evolve")
+SAME_ROWS = ("compact", "evolve")  # what makes a version of the same rows
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def appended(folder: Path, since: int, until: int, event_time: str | None) -> Fi
         kind = commit_info(folder, version).get("kind")
         if kind == "append":
             actions += added_files(folder, version)
-        elif kind not in _SAME_ROWS:
+        elif kind not in SAME_ROWS:
             return None
     if not all((folder / action["path"]).is_file() for action in actions):
         return None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.money import minor_digits
 from gpu_pipeline.report import Answers
 from gpu_pipeline.terminal import Column, note, print_table
 
@@ -33,7 +33,7 @@ def show_answers(found: Answers) -> None:
         note("Nothing was run yet: `gpu-pipeline run` makes the answers.")
         return
     count, share = "{:,d}", "{:.1%}"
-    money = f"{{:,.{MINOR_DIGITS.get(found.currency, USUAL_DIGITS)}f}}"
+    money = f"{{:,.{minor_digits(found.currency)}f}}"
     amounts = f", amounts in {found.currency}" if found.currency else ""
     has_before = bool(found.segments["customers_before"].notna().any())
     note(f"\nAs of {found.as_of}{amounts}\n")

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 import pyarrow as pa
 
-from gpu_pipeline.money import MINOR_DIGITS, USUAL_DIGITS
+from gpu_pipeline.money import USUAL_DIGITS, minor_digits
 from gpu_pipeline.synthetic.columns import DAY, Ints, Rng, decimals, labels, moments
 from gpu_pipeline.synthetic.delivery import Feed
 from gpu_pipeline.synthetic.shop import CURRENCY
@@ -36,7 +36,7 @@ class Rates:
 
     def digits(self, currency: Ints) -> Ints:
         """Decimals of the currencies with these codes, by ISO 4217."""
-        each = [MINOR_DIGITS.get(name, USUAL_DIGITS) for name in self.currencies]
+        each = [minor_digits(name) for name in self.currencies]
         return np.array(each, np.int64)[currency]
 
     def converted(self, cents: Ints, currency: Ints, day: Ints) -> Ints:

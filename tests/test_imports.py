@@ -33,7 +33,7 @@ LAYERS = (
         *("segmentation", "customer_value", "forecasting", "inventory", "trends", "publish"),
         *("scoring", "session_files", "exporting"),
     ),
-    ("streaming", "report", "segment_files"),
+    ("streaming", "report", "segment_files", "forecast_files"),
     ("governance", "doctor"),
     ("pipeline",),
     ("steps",),

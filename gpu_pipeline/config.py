@@ -66,6 +66,12 @@ class Config(BaseSettings):
     value_horizon: int = Field(
         28, ge=1, le=3650, description="Days that a customer's value and churn risk are about."
     )
+    service_level: float = Field(
+        0.95, ge=0.5, le=0.999, description="Chance that no stock-out comes before a delivery."
+    )
+    review_days: int = Field(
+        7, ge=1, le=365, description="Days between two looks at the stock, to order what is due."
+    )
     text_model: Path | None = Field(None, description="Model folder; empty is the bundled one.")
     host: str = Field("127.0.0.1", description="Address that the API binds to.")
     port: int = Field(8000, ge=1, le=65535, description="Port of the API.")

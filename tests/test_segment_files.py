@@ -16,11 +16,11 @@ from real_data import real_data
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.errors import IngestError, PipelineError
+from gpu_pipeline.file_rows.rejecting import Rejected
 from gpu_pipeline.segment_files import SegmentedFile, segment_file
 from gpu_pipeline.segment_files import order_file as order_file_module
 from gpu_pipeline.segment_files.columns import FeatureColumns, OrderColumns, columns_of
 from gpu_pipeline.segment_files.order_file import OrderFile
-from gpu_pipeline.segment_files.rejecting import Rejected
 
 CPU = Backend.choose("cpu")
 HERE = Path("orders.csv")

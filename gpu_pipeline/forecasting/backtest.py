@@ -1,37 +1,34 @@
-"""Backtest: rolling origins, the choice between models, and what that choice is worth.
+"""Backtest: rolling origins, what every model would have said there, and how they are combined.
 
-A series' model is chosen on the earlier windows; every error that is reported is one of the last
-window, which the choice has not seen.
+Weights are learnt from errors. Every error that is reported or that intervals are made of is one
+of a window whose own errors had no part in the weights; those of the last window come from
+earlier windows alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gpu_pipeline.backend import Array
+from gpu_pipeline.backend import Array, Frame
 from gpu_pipeline.errors import PanelError
-from gpu_pipeline.forecasting.naive import seasonal_naive
+from gpu_pipeline.forecasting.candidates import NAIVE, candidates
+from gpu_pipeline.forecasting.combination import combined, error_products, weights_of
+from gpu_pipeline.forecasting.metrics import (
+    Metrics,
+    measure,
+    naive_scale,
+    recent_weights,
+    squared_scale,
+)
 from gpu_pipeline.forecasting.panel import Panel
-from gpu_pipeline.forecasting.smoothing import MINIMUM_AGE, initial_periods, smooth
 
-__all__ = ["WINDOWS", "Backtest", "Metrics", "backtest", "measure", "naive_scale", "window_origins"]
+if TYPE_CHECKING:
+    import pandas as pd
 
-WINDOWS = 3
+__all__ = ["COMBINATION", "WINDOWS", "Backtest", "backtest", "evaluation", "window_origins"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Metrics:
-    """How far forecasts were off, over all series and periods of one window.
-
-    `mae` is in units a period. `wape` is the sum of absolute errors over the sum of demand. `mase`
-    is the mean over series of their mean absolute error over that of seasonal naive before the
-    window (Hyndman & Koehler 2006); series for which that is 0 or unknown are left out. `bias` is
-    what was forecast too much, over the sum of demand. Not a number where nothing was sold.
-    """
-
-    mae: float
-    wape: float
-    mase: float
-    bias: float
+WINDOWS = 4
+COMBINATION = "combination"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,63 +36,72 @@ class Backtest:
     """What was forecast at each origin, the last of which is the end of the panel.
 
     A window is the first `window` periods from an origin on; the last origin has none yet.
-    `forecasts` are float64 (origins, series, horizon) by the chosen model of each series; `smooths`
-    is bool (series,): True where that is smoothing. `known` is bool (windows, series): whether the
-    series had begun and its model could be fitted at the start of a window. `error` and
-    `naive_error` are float64 (series,): mean absolute errors in the last window, 0 being the
-    forecast for a series that had not begun. `evaluation` is over the series that had, by model.
+    `made` are the forecasts of each model, float32 (origins, series, horizon); `forecasts` those
+    of their combination, which are the ones put out. `weights` (series, models) are how they are
+    combined at the end, `choice` int64 (series,) the model with the most weight, as a place in
+    `models`. `known` is bool (windows, series): whether the series had begun before a window.
     """
 
     origins: tuple[int, ...]
     window: int
+    models: tuple[str, ...]
+    made: Mapping[str, Array]
     forecasts: Array
-    smooths: Array
+    weights: Array
     known: Array
-    error: Array
-    naive_error: Array
-    evaluation: Mapping[str, Metrics]
+
+    @property
+    def choice(self) -> Array:
+        """The model with the most weight in each series' forecast, int64 (series,)."""
+        return self.weights.argmax(axis=1)
+
+    def errors(self, panel: Panel) -> tuple[Array, Array]:
+        """Mean absolute errors in the last window, of the combination and of seasonal naive.
+
+        Both float64 (series,), in units a period, over what was observed.
+        """
+        origin = self.origins[-2]
+        window = slice(origin, origin + self.window)
+        seen = panel.observed[:, window]
+        count = panel.backend.xp.maximum(seen.sum(axis=1), 1)
+        ours, naive = (
+            (abs(panel.y[:, window] - made[-2, :, : self.window]) * seen).sum(axis=1) / count
+            for made in (self.forecasts, self.made[NAIVE])
+        )
+        return ours.astype("float64"), naive.astype("float64")
 
 
-def backtest(panel: Panel, *, horizon: int, windows: int = WINDOWS) -> Backtest:
-    """Forecast from `windows` earlier origins and from the end; choose each series' model.
+def backtest(panel: Panel, *, horizon: int, windows: int = WINDOWS, seed: int = 0) -> Backtest:
+    """Forecast by every model from `windows` earlier origins and from the end, and combine them.
 
-    Smoothing is chosen where it had the smaller mean squared error on the windows before the
-    last; seasonal naive where it had not, or where the series is too young for that comparison.
-    Squared, because a mean is forecast: absolute errors would favour the median, which is zero
-    for whatever sells on fewer than half of the days (Kolassa 2020, Int. J. Forecasting 36).
-    Where smoothing can't be fitted, seasonal naive stands in for it in the evaluation, so that
-    every model is measured on the same demand.
+    A model that can't speak of a series yet says what seasonal naive does, so that all are
+    measured on the same demand. `seed` is what the random parts of models start from.
 
     Raises:
         PanelError: the panel is too short for so many windows of at least one period.
     """
     xp = panel.backend.xp
     origins, window = window_origins(panel, horizon=horizon, windows=windows)
-    starts = xp.asarray(origins[:-1])[:, None]
-    age = origins[-3] - panel.first
-    smoothable = age >= MINIMUM_AGE
-    fitted = smoothable & (starts >= panel.first + initial_periods(age, panel)[0])
-
     is_open = xp.stack([panel.open_steps(origin=at, steps=horizon) for at in origins])[:, None]
-    naive = xp.stack([seasonal_naive(panel, origin=at, steps=horizon) for at in origins]) * is_open
-    smoothed = smooth(panel, age=age, origins=origins, steps=horizon) * is_open
-    smoothed = xp.where(smoothable[:, None], smoothed, naive)
-    misses = _window_misses(panel, smoothed, origins, window)
-    naive_misses = _window_misses(panel, naive, origins, window)
-    gain = (naive_misses**2).mean(axis=2) - (misses**2).mean(axis=2)
-    smooths = (gain * fitted)[:-1].sum(axis=0) > 0
-
-    chosen = xp.where(smooths[:, None], smoothed, naive)
-    models = {"seasonal_naive": naive[-2], "smoothing": smoothed[-2], "chosen": chosen[-2]}
+    made = candidates(panel, origins=origins, steps=horizon, seed=seed)
+    for forecasts in made.values():
+        forecasts *= is_open
+        unsaid = xp.isnan(forecasts)
+        forecasts[unsaid] = made[NAIVE][unsaid]
+    products = error_products(panel, list(made.values()), origins[:-1], window)
+    others = [
+        weights_of(panel, [products[i] for i in range(windows) if i != left], tuple(made))
+        for left in range(windows)
+    ]
+    weights = [*others, weights_of(panel, products, tuple(made))]
     return Backtest(
         origins=origins,
         window=window,
-        forecasts=chosen,
-        smooths=smooths,
-        known=xp.where(smooths, fitted, starts > panel.first),
-        error=abs(xp.where(smooths[:, None], misses[-1], naive_misses[-1])).mean(axis=1),
-        naive_error=abs(naive_misses[-1]).mean(axis=1),
-        evaluation=_evaluation(panel, models, origins[-2], window),
+        models=tuple(made),
+        made=made,
+        forecasts=combined(list(made.values()), weights, xp),
+        weights=weights[-1],
+        known=xp.asarray(origins[:-1])[:, None] > panel.first,
     )
 
 
@@ -119,51 +125,23 @@ def window_origins(panel: Panel, *, horizon: int, windows: int) -> tuple[tuple[i
     return tuple(periods - back * apart for back in range(windows, -1, -1)), window
 
 
-def naive_scale(panel: Panel, origin: int) -> Array:
-    """Mean absolute error of seasonal naive one season ahead, before `origin`, (series,).
+def evaluation(panel: Panel, tested: Backtest, *, window: int = -1) -> dict[str, Metrics]:
+    """The metrics of the combination and of every model over the series alive before a window.
 
-    0 where a series is not older than a season.
+    `window` counts as places in a sequence do: -1 is the last.
     """
-    xp, season = panel.backend.xp, panel.season
-    total = xp.zeros(len(panel.ids))
-    for time in range(season, origin):
-        change = xp.abs(panel.y[:, time] - panel.y[:, time - season])
-        total += xp.where(time - season >= panel.first, change, 0.0)
-    return total / xp.maximum(origin - season - panel.first, 1)
-
-
-def measure(actual: Array, forecast: Array, scale: Array) -> Metrics:
-    """The metrics of one model: actual and forecast (series, periods), `naive_scale` (series,)."""
-    error = forecast - actual
-    sold = float(actual.sum())
-    by_series = abs(error).mean(axis=1)
-    scaled = by_series[scale > 0] / scale[scale > 0]
-    return Metrics(
-        mae=_ratio(float(by_series.sum()), len(by_series)),
-        wape=_ratio(float(abs(error).sum()), sold),
-        mase=_ratio(float(scaled.sum()), len(scaled)),
-        bias=_ratio(float(error.sum()), sold),
-    )
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else float("nan")
-
-
-def _evaluation(
-    panel: Panel, models: Mapping[str, Array], origin: int, window: int
-) -> dict[str, Metrics]:
+    origin = tested.origins[:-1][window]
     alive = (panel.first < origin).nonzero()[0]
-    actual = panel.y[alive, origin : origin + window]
-    scale = naive_scale(panel, origin)[alive]
-    return {name: measure(actual, made[alive, :window], scale) for name, made in models.items()}
-
-
-def _window_misses(panel: Panel, forecasts: Array, origins: tuple[int, ...], window: int) -> Array:
-    """Demand less its forecast, (windows, series, periods of a window)."""
-    return panel.backend.xp.stack(
-        [
-            panel.y[:, at : at + window] - made[:, :window]
-            for at, made in zip(origins[:-1], forecasts, strict=False)
-        ]
-    )
+    steps = slice(origin, origin + tested.window)
+    made = {**tested.made, COMBINATION: tested.forecasts}
+    return {
+        name: measure(
+            panel.y[alive, steps],
+            forecasts[:-1][window][alive, : tested.window],
+            naive_scale(panel, origin)[alive],
+            squared=squared_scale(panel, origin)[alive],
+            weights=recent_weights(panel, origin)[alive],
+            observed=panel.observed[alive, steps],
+        )
+        for name, forecasts in made.items()
+    }

@@ -10,6 +10,7 @@ from gpu_pipeline.contracts import contract
 from gpu_pipeline.forecasting.backtest import WINDOWS
 from gpu_pipeline.forecasting.forecaster import DemandForecaster
 from gpu_pipeline.forecasting.panel import Panel
+from gpu_pipeline.forecasting.stockouts import days_out_of_stock
 from gpu_pipeline.orders import business_day
 from gpu_pipeline.time_zones import local_time
 
@@ -48,7 +49,13 @@ def combined_demand(parts: Frame) -> Frame:
 
 
 def forecast_demand(
-    demand: Frame, *, as_of: datetime, horizon: int, backend: Backend, time_zone: str = "UTC"
+    demand: Frame,
+    *,
+    as_of: datetime,
+    horizon: int,
+    backend: Backend,
+    time_zone: str = "UTC",
+    stock: Frame | None = None,
 ) -> "pd.DataFrame":
     """The table `demand_forecast` for the `horizon` days after the last whole day before `as_of`.
 
@@ -57,7 +64,9 @@ def forecast_demand(
     last day that was used. Products that were not sold in the 56 days up to that one have ended
     and get no forecast, and no product gets any from fewer than four days. `demand` has
     product_id, day and units of the table `demand_daily`; units in several currencies are added
-    up. Rows are sorted by product and day.
+    up. `stock` has product_id, location, counted_at and on_hand of the table `inventory`: days on
+    which a product could not be had say nothing about its demand (`days_out_of_stock`). Rows are
+    sorted by product and day.
     """
     if as_of.tzinfo is not None:
         message = f"as_of is {as_of}: give it in UTC, without a zone."
@@ -71,6 +80,9 @@ def forecast_demand(
     panel = Panel.from_frame(sold, freq="D", backend=backend, end=last_day)
     if panel.y.shape[1] <= WINDOWS:
         return backend.to_pandas(backend.empty(forecast_columns))
+    if stock is not None:
+        counted = stock[stock["counted_at"] < np.datetime64(as_of, "us")]
+        panel = panel.hiding(days_out_of_stock(panel, counted, time_zone=time_zone))
     fitted = DemandForecaster(horizon=horizon).fit(panel)
     models = backend.to_pandas(fitted.models_)
     table = backend.to_pandas(fitted.predict()).merge(models, on="unique_id", how="left")

@@ -1,47 +1,35 @@
 """Panel: many series of one frequency as a dense matrix, each from its first sale on."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from gpu_pipeline.backend import Array, Backend, Frame, Series
-from gpu_pipeline.errors import PanelError
+from gpu_pipeline.backend import Array, Backend, Frame
+from gpu_pipeline.forecasting.censoring import fill_unseen
+from gpu_pipeline.forecasting.frequency import FREQUENCIES, Freq, Frequency
+from gpu_pipeline.forecasting.known_ahead import (
+    KnownAhead,
+    StaticColumn,
+    known_ahead_of,
+    static_of,
+    with_future,
+)
+from gpu_pipeline.forecasting.long_frame import LongFrame, numbers, refuse
+from gpu_pipeline.forecasting.panel_notes import notes_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["FREQUENCIES", "Freq", "Frequency", "Panel"]
 
-Freq: TypeAlias = Literal["D", "W"]
-
-_DAY_US = 86_400_000_000
+_STOCK = "stock"
 _BUSY_SERIES = 20  # sold on a usual day: none by chance would be one day in hundreds of millions
 _USUAL_PERIODS = 28  # before a period; those of them with trade tell what is usual
 _CLOSED_CYCLES = 4  # in a row, after which a weekday counts as one without trade
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frequency:
-    """What a period is: its length, the periods of a season, and what dates must share.
-
-    Forecast origins lie a whole number of `cycle` periods apart, so that step k of every
-    backtest window falls on the same weekday as step k of the forecast.
-    """
-
-    step_us: int
-    season: int
-    cycle: int
-    grid: str
-
-
-FREQUENCIES: dict[Freq, Frequency] = {
-    "D": Frequency(step_us=_DAY_US, season=7, cycle=7, grid="at midnight"),
-    "W": Frequency(step_us=7 * _DAY_US, season=52, cycle=1, grid="at midnight of one weekday"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +41,11 @@ class Panel:
     16 million a period. `first` is int64 (series,): the period of the first value that is not
     0, from which on the series is alive; 0 for a series of nothing but zeros. `start_us` is
     the first period in microseconds since 1970 (UTC). Every series lasts until the last period.
+
+    `observed` is bool (series, periods): False before a series is alive, and where its demand was
+    not seen (no value, or nothing in stock). There `y` holds what was usual until then, or what was
+    sold where that was more: a model may read `y` alone. `known` and `static` are the columns known
+    ahead and those that never change; `notes` say in words what was found.
     """
 
     backend: Backend
@@ -61,39 +54,109 @@ class Panel:
     y: Array
     first: Array
     start_us: int
+    observed: Array
+    known: KnownAhead = field(default_factory=KnownAhead)
+    static: Mapping[str, StaticColumn] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_frame(
-        cls, frame: Frame, *, freq: Freq, backend: Backend, end: datetime | None = None
+        cls,
+        frame: Frame,
+        *,
+        freq: Freq,
+        backend: Backend,
+        end: datetime | None = None,
+        known_ahead: Sequence[str] = (),
+        static: Sequence[str] = (),
+        future: Frame | None = None,
     ) -> Self:
         """The panel of a long frame with columns `unique_id`, `ds` and `y`, rows in any order.
 
-        A row is one series in one period; a period without a row counts as no demand. Days are
-        given at midnight (UTC, without zone); weeks at midnight of any one weekday, the same
-        for all. The panel ends at `end`, or else with the latest row.
+        A row is one series in one period; a period without a row counts as no demand, one with a
+        null `y` as not seen. Where there is a column `stock` (units that could be sold), neither
+        are periods in which it was 0. Days are given at midnight (UTC, without zone); weeks at
+        midnight of any one weekday, the same for all. The panel ends at `end`, or else with the
+        latest row. `known_ahead` and `static` name further columns, `future` is a frame with the
+        former for periods after the end. Of a large frame, ids as categories save memory.
 
         Raises:
             PanelError: columns are missing, of a wrong type or have nulls; dates are off the
-                grid or after `end`; a series has two rows in one period. Those are refused, not
-                added up: the frame may hold a file twice, and only its owner can tell.
+                grid or after `end`; a series has two rows in one period, or several values of a
+                static column. Those are refused, not added up: the frame may hold a file twice,
+                and only its owner can tell.
         """
-        _refuse(freq, _column_faults(frame))
-        _refuse(freq, _value_faults(frame))
-        xp, step_us = backend.xp, FREQUENCIES[freq].step_us
-        ds_us = xp.asarray(frame["ds"].astype("datetime64[us]").astype("int64").values)
-        start_us, latest_us = int(ds_us.min()), int(ds_us.max())
-        end_us = latest_us if end is None else int(np.datetime64(end, "us").astype("int64"))
-        _refuse(freq, _date_faults(ds_us, start_us, end_us, FREQUENCIES[freq]))
+        stock = _STOCK in frame.columns and _STOCK not in (*known_ahead, *static)
+        rows = LongFrame.checked(
+            frame,
+            freq=freq,
+            backend=backend,
+            numeric=["y", _STOCK] if stock else ["y"],
+            needed=[*known_ahead, *static],
+            end=end,
+        )
+        columns, faults = static_of(rows, static)
+        refuse(freq, faults)
+        known = known_ahead_of(rows, known_ahead)
+        y, is_seen = _demand(rows, stock=stock)
+        panel = cls._of(y, is_seen, rows.ids, rows.start_us, freq, backend)
+        notes = notes_of(panel.y, panel.first, panel.observed, rows.has_row, freq, backend)
+        panel = replace(panel, known=known, static=columns, notes=notes)
+        return panel if future is None else panel.with_future(future)
 
-        codes, ids = _sorted_codes(frame["unique_id"], backend)
-        periods = (end_us - start_us) // step_us + 1
-        cell = codes * periods + (ds_us - start_us) // step_us
-        _refuse(freq, _repeat_faults(cell, len(ids) * periods, backend))
-        y = xp.zeros(len(ids) * periods, dtype="float32")
-        y[cell] = xp.asarray(frame["y"].astype("float32").values)
-        y = y.reshape(len(ids), periods)
+    @classmethod
+    def from_matrix(
+        cls,
+        ids: Sequence[Any],
+        y: Array,
+        *,
+        start: datetime,
+        freq: Freq,
+        backend: Backend,
+        observed: Array | None = None,
+    ) -> Self:
+        """The panel of a matrix (series, periods) whose first period is `start`.
+
+        What is not a number was not seen, and so is what `observed` denies.
+
+        Raises:
+            PanelError: the shapes don't fit, an id is there twice, or values are infinite.
+        """
+        xp, index = backend.xp, backend.frames.Index(ids)
+        y = xp.asarray(y, dtype="float32")
+        refuse(freq, _matrix_faults(index, y, observed, xp), "This matrix is not a panel of series")
+        order = xp.asarray(index.argsort())
+        is_seen = ~xp.isnan(y) if observed is None else xp.asarray(observed) & ~xp.isnan(y)
+        start_us = int(np.datetime64(start, "us").astype("int64"))
+        filled = xp.where(xp.isnan(y), np.float32(0), y)[order]
+        panel = cls._of(filled, is_seen[order], index.take(order), start_us, freq, backend)
+        notes = notes_of(
+            panel.y, panel.first, panel.observed, xp.ones(y.shape, dtype=bool), freq, backend
+        )
+        return replace(panel, notes=notes)
+
+    @classmethod
+    def _of(
+        cls,
+        y: Array,
+        is_seen: Array,
+        ids: "pd.Index[Any]",
+        start_us: int,
+        freq: Freq,
+        backend: Backend,
+    ) -> Self:
+        """`y` is 0, or what was sold at least, where it is not `is_seen`; both are written to."""
         first = (y != 0).argmax(axis=1).astype("int64")
-        return cls(backend=backend, freq=freq, ids=ids, y=y, first=first, start_us=start_us)
+        fill_unseen(y, is_seen, first, season=FREQUENCIES[freq].season, backend=backend)
+        return cls(
+            backend=backend,
+            freq=freq,
+            ids=ids,
+            y=y,
+            first=first,
+            start_us=start_us,
+            observed=is_seen,
+        )
 
     @property
     def season(self) -> int:
@@ -104,6 +167,58 @@ class Panel:
     def cycle(self) -> int:
         """Periods after which the weekday comes again."""
         return FREQUENCIES[self.freq].cycle
+
+    def with_future(self, future: Frame, *, steps: int | None = None) -> Self:
+        """The panel with its known-ahead columns for the `steps` periods after the last one too.
+
+        `future` has `unique_id`, `ds` and these columns, a row for every series and period. Without
+        `steps` they are as many as it has.
+
+        Raises:
+            PanelError: it has not, with what is missing or too much.
+        """
+        known = replace(
+            self.known, values=tuple(one[:, : self.y.shape[1]] for one in self.known.values)
+        )
+        rows = LongFrame.checked(
+            future, freq=self.freq, backend=self.backend, numeric=(), needed=self.known.names
+        )
+        next_us, step_us = int(self.future(1)[0]), FREQUENCIES[self.freq].step_us
+        if steps is None:
+            steps = max(1, (rows.start_us - next_us) // step_us + rows.periods)
+        known, notes = with_future(known, rows, ids=self.ids, next_us=next_us, steps=steps)
+        return replace(self, known=known, notes=(*self.notes, *notes))
+
+    def hiding(self, unseen: Array) -> Self:
+        """The panel without what was sold in some periods, bool (series, periods): not seen there.
+
+        A product that could not be had in them, for one (`stockouts.days_out_of_stock`).
+        """
+        xp = self.backend.xp
+        y, is_seen = xp.where(unseen, np.float32(0), self.y), self.observed & ~unseen
+        # What was zero before a series began was seen: it may begin later without what is hidden.
+        before = xp.arange(y.shape[1]) < self.first[:, None]
+        made = self._of(y, is_seen | before, self.ids, self.start_us, self.freq, self.backend)
+        cells, series = (int(count.sum()) for count in (unseen, unseen.any(axis=1)))
+        word = FREQUENCIES[self.freq].word
+        told = f"{cells:,} {word}s of {series:,} series are left out as not seen"
+        notes = (*self.notes, told) if cells else self.notes
+        return replace(made, known=self.known, static=self.static, notes=notes)
+
+    def rows(self, series: slice) -> Self:
+        """The panel of some of the series, with what is theirs."""
+        return replace(
+            self,
+            ids=self.ids[series],
+            y=self.y[series],
+            first=self.first[series],
+            observed=self.observed[series],
+            known=self.known.rows(series),
+            static={
+                name: StaticColumn(column.codes[series], column.categories)
+                for name, column in self.static.items()
+            },
+        )
 
     def open_periods(self) -> Array:
         """Which periods had trade, bool (periods,).
@@ -147,73 +262,36 @@ class Panel:
             yield slice(begin, min(begin + size, len(self.ids)))
 
 
-def _refuse(freq: Freq, faults: list[str]) -> None:
-    if faults:
-        message = f"This frame is not a panel of series (freq {freq!r}): {'; '.join(faults)}."
-        raise PanelError(message)
+def _demand(rows: LongFrame, *, stock: bool) -> tuple[Array, Array]:
+    """The demand, float32 (series, periods), 0 where there is none, and where it was seen."""
+    xp, cells = rows.backend.xp, len(rows.ids) * rows.periods
+    y, is_seen = xp.zeros(cells, dtype="float32"), xp.ones(cells, dtype=bool)
+    for part, cell in rows.pieces():
+        demand = numbers(rows.frame["y"], part, rows.backend)
+        is_null = xp.isnan(demand)
+        y[cell] = xp.where(is_null, np.float32(0), demand)
+        is_seen[cell] = ~is_null
+        if stock:
+            is_seen[cell] &= numbers(rows.frame[_STOCK], part, rows.backend) != 0
+    shape = (len(rows.ids), rows.periods)
+    return y.reshape(shape), is_seen.reshape(shape)
 
 
-def _column_faults(frame: Frame) -> list[str]:
-    missing = [name for name in ("unique_id", "ds", "y") if name not in frame.columns]
-    if missing:
-        found = ", ".join(str(name) for name in frame.columns) or "none"
-        return [f"columns {', '.join(missing)} are missing; it has {found}"]
-    faults = [] if len(frame) else ["it has no rows"]
-    ds, y = frame["ds"].dtype, frame["y"].dtype
-    if ds.kind != "M" or getattr(ds, "tz", None) is not None:
-        faults.append(f"ds is {ds}, not a time without zone: convert it to UTC with to_datetime")
-    if y.kind not in "iuf":
-        faults.append(f"y is {y}, not a number")
-    return faults
-
-
-def _value_faults(frame: Frame) -> list[str]:
-    nulls = {name: int(frame[name].isna().sum()) for name in ("unique_id", "ds", "y")}
-    faults = [f"{name} has {count} nulls" for name, count in nulls.items() if count]
-    endless = int(frame["y"].abs().isin([float("inf")]).sum())
-    return [*faults, f"y has {endless} infinite values"] if endless else faults
-
-
-def _date_faults(ds_us: Array, start_us: int, end_us: int, frequency: Frequency) -> list[str]:
+def _matrix_faults(
+    ids: "pd.Index[Any]", y: Array, observed: Array | None, xp: ModuleType
+) -> list[str]:
+    if y.ndim != 2 or len(ids) != len(y) or 0 in y.shape:
+        return [f"y is {y.shape} for {len(ids)} ids: give (series, periods), at least one of each"]
     faults = []
-    off = int(((ds_us % _DAY_US != 0) | ((ds_us - start_us) % frequency.step_us != 0)).sum())
-    if off:
-        faults.append(
-            f"{off} of {len(ds_us)} dates are not {frequency.grid}: round them down and add up y"
-        )
-    if (end_us - start_us) % frequency.step_us:
-        faults.append(f"the end {_day(end_us)} is not {frequency.grid}")
-    late = int((ds_us > end_us).sum())
-    if late:
-        faults.append(f"{late} of {len(ds_us)} dates are after the end, {_day(end_us)}")
-    return faults
-
-
-def _repeat_faults(cell: Array, cells: int, backend: Backend) -> list[str]:
-    seen = backend.xp.zeros(cells, dtype=bool)
-    seen[cell] = True
-    repeats = len(cell) - int(seen.sum())
-    if not repeats:
-        return []
-    return [f"{repeats} of {len(cell)} rows repeat a (unique_id, ds): add up y by these two first"]
-
-
-def _sorted_codes(values: Series, backend: Backend) -> "tuple[Array, pd.Index[Any]]":
-    """Each value's place among the distinct values in ascending order, and those values."""
-    xp = backend.xp
-    codes, found = values.factorize()
-    distinct = backend.frames.Index(found)
-    order = xp.asarray(distinct.argsort())
-    place = xp.empty(len(order), dtype="int64")
-    place[order] = xp.arange(len(order))
-    return place[xp.asarray(codes)], distinct.take(order)
+    if len(ids.unique()) != len(ids):
+        faults.append(f"{len(ids) - len(ids.unique())} ids are there twice")
+    if observed is not None and observed.shape != y.shape:
+        faults.append(f"observed is {observed.shape}, y is {y.shape}")
+    endless = int(xp.isinf(y).sum())
+    return [*faults, f"y has {endless} infinite values"] if endless else faults
 
 
 def _sums_between(values: Array, begin: Array, end: Array, xp: ModuleType) -> Array:
     """For each i the sum of `values` from `begin[i]` up to, not including, `end[i]`."""
     sums = xp.concatenate([xp.zeros(1, dtype="int64"), xp.cumsum(values)])
     return sums[end] - sums[begin]
-
-
-def _day(moment_us: int) -> str:
-    return str(np.datetime64(moment_us, "us"))[:10]

@@ -60,6 +60,8 @@ SELECT *, 1.0 * bounced / sessions AS bounce_rate, 1.0 * purchased / sessions AS
 FROM days ORDER BY day
 """
 _FORECAST = "SELECT * FROM demand_forecast WHERE product_id = ? ORDER BY day"
+_REORDER = "SELECT * FROM reorder_plan WHERE product_id = ? ORDER BY location"
+_TRAFFIC = "SELECT * FROM product_traffic WHERE product_id = ?"
 
 
 class Snapshot:
@@ -156,6 +158,14 @@ class Snapshot:
     def forecast(self, product_id: str) -> list[dict[str, Any]]:
         """Forecast of one product, day by day; empty where there is none."""
         return self._lookups.rows(_FORECAST, product_id)
+
+    def reorder(self, product_id: str) -> list[dict[str, Any]]:
+        """What to order of one product, a row a location; empty where it is in no stock."""
+        return self._lookups.rows(_REORDER, product_id)
+
+    def traffic(self, product_id: str) -> dict[str, Any] | None:
+        """Views, carts and purchases of one product in the last 28 days; None where none are."""
+        return self._row(_TRAFFIC, product_id)
 
     def quality(self, product_id: str) -> list[dict[str, Any]]:
         """Returns, contacts and texts of one product, week by week; empty where there are none."""

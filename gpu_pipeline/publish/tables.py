@@ -29,7 +29,7 @@ _DTYPES = {
 SERVED_CONTRACTS = (
     *("customer_features", "customer_segments", "segment_profiles", "segment_traits"),
     *("segment_migration", "customer_value", "support_cases"),
-    *("demand_forecast", "product_quality", "related_products", "funnel_daily"),
+    *("demand_forecast", "reorder_plan", "product_quality", "related_products", "funnel_daily"),
 )
 
 
@@ -81,6 +81,7 @@ def snapshot_tables() -> list[Table]:
         *(Table(one.name, one.columns, one.key) for one in found),
         _PRODUCT_NAMES,
         _PRODUCT_SENTIMENT,
+        _PRODUCT_TRAFFIC,
         _CONSENTS,
         _MODELS,
     ]
@@ -106,6 +107,16 @@ _PRODUCT_SENTIMENT = Table(
         _column("negative", "int64", "How many of them are negative."),
         _column("neutral", "int64", "How many are neutral."),
         _column("positive", "int64", "How many are positive."),
+    ),
+    ("product_id",),
+)
+_PRODUCT_TRAFFIC = Table(
+    "product_traffic",
+    (
+        _column("product_id", "string", "Stock keeping unit."),
+        _column("views", "int64", "How often people looked at it in the last 28 days."),
+        _column("carts", "int64", "How often they put it into a cart."),
+        _column("purchases", "int64", "How often they bought it."),
     ),
     ("product_id",),
 )

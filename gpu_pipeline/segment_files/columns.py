@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_pipeline.errors import IngestError
+from gpu_pipeline.file_rows.columns import check_there
 
 __all__ = ["FeatureColumns", "OrderColumns", "columns_of"]
 
@@ -90,7 +91,8 @@ def columns_of(
     """
     asked = {"time": time, "amount": amount, "order": order, "quantity": quantity}
     named = {what: name for what, name in asked.items() if name is not None}
-    _check_there(path, names, {"customer": customer, **named}, features)
+    options = [(f"--{what}", name) for what, name in {"customer": customer, **named}.items()]
+    check_there(path, names, [*options, *(("--features", name) for name in features)])
     if features:
         if named:
             message = f"--features makes {path} a file of features: leave out --{min(named)}."
@@ -145,17 +147,6 @@ def _recognised(path: Path, names: Sequence[str], what: str) -> str | None:
 
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
-
-
-def _check_there(
-    path: Path, names: Sequence[str], named: Mapping[str, str], features: Sequence[str]
-) -> None:
-    asked = [(f"--{what}", name) for what, name in named.items()]
-    asked += [("--features", name) for name in features]
-    wrong = [f"{name!r} ({option})" for option, name in asked if name not in names]
-    if wrong:
-        message = f"{path} has no column {', '.join(wrong)}; it has {', '.join(names)}."
-        raise IngestError(message)
 
 
 def _missing(path: Path, names: Sequence[str], what: str) -> IngestError:

@@ -9,11 +9,11 @@ import pyarrow.compute as pac
 
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.errors import IngestError
+from gpu_pipeline.file_rows.rejecting import Mask, Rejected
+from gpu_pipeline.file_rows.values import complete, ids_of, in_rank, numbers
 from gpu_pipeline.ingest.reading import Block, Dialect, read_blocks
 from gpu_pipeline.ingest.transforms import floats_of
 from gpu_pipeline.segment_files.columns import FeatureColumns
-from gpu_pipeline.segment_files.rejecting import Mask, Rejected
-from gpu_pipeline.segment_files.values import complete, ids_of, in_rank, numbers
 
 __all__ = ["FeatureFile"]
 
@@ -81,7 +81,7 @@ class FeatureFile:
                 )
                 raise IngestError(message)
         table = complete(block.table, [customer, *self.names])
-        ids, faults = ids_of(table[customer])
+        ids, faults = ids_of(table[customer], "customer")
         made: dict[str, pa.Array | npt.NDArray[np.float64]] = {"customer": ids}
         for place, name in enumerate(self.names):
             # Under their places: a feature may be called customer.

@@ -18,12 +18,12 @@ from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.errors import IngestError
 from gpu_pipeline.event_columns import moment_of
 from gpu_pipeline.features import customer_features
+from gpu_pipeline.file_rows.rejecting import Rejected
+from gpu_pipeline.file_rows.values import Fault, complete, ids_of, in_rank, moments, numbers
 from gpu_pipeline.ingest.reading import Block, Dialect, read_blocks
 from gpu_pipeline.ingest.transforms import texts_of
 from gpu_pipeline.money import USUAL_DIGITS, minor_digits
 from gpu_pipeline.segment_files.columns import OrderColumns
-from gpu_pipeline.segment_files.rejecting import Rejected
-from gpu_pipeline.segment_files.values import Fault, complete, ids_of, in_rank, moments, numbers
 from gpu_pipeline.segmentation import FEATURES
 
 __all__ = ["OrderFile"]
@@ -85,7 +85,7 @@ class OrderFile:
     def _typed(self, block: Block, rejected: Rejected) -> pa.Table:
         columns = self._columns
         table = complete(block.table, columns.names)
-        ids, faults = ids_of(table[columns.customer])
+        ids, faults = ids_of(table[columns.customer], "customer")
         time, wrong = moments(
             table[columns.time], columns.time, self._path, time_format=self._time_format
         )

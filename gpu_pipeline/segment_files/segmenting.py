@@ -11,18 +11,18 @@ import pyarrow as pa
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.errors import IngestError
+from gpu_pipeline.file_rows.rejecting import Rejected, rejecting
+from gpu_pipeline.file_rows.writing import write_table
 from gpu_pipeline.ingest.reading import plain_names
-from gpu_pipeline.ingest.writing import check_output, written_file
+from gpu_pipeline.ingest.writing import check_output
 from gpu_pipeline.segment_files.columns import FeatureColumns, OrderColumns, columns_of
 from gpu_pipeline.segment_files.feature_file import FeatureFile
 from gpu_pipeline.segment_files.order_file import OrderFile
-from gpu_pipeline.segment_files.rejecting import Rejected, rejecting
 from gpu_pipeline.segmentation import REASONS, SegmentModel, explained
 
 __all__ = ["OUTPUT_COLUMNS", "SegmentedFile", "segment_file"]
 
 OUTPUT_COLUMNS = ("segment", "segment_name", *REASONS, "distance")
-_ROWS_AT_A_WRITE = 1 << 18
 _BOUGHT_NOTHING = "bought nothing by then"
 
 
@@ -111,9 +111,9 @@ def segment_file(
         # There is no run before, to have grown from.
         described = model.describe(frame).drop(columns="growth", errors="ignore")
         customers = backend.to_pandas(explained(model, frame))
-        _write(output, _output(customer, file.ids, customers, described))
+        write_table(output, _output(customer, file.ids, customers, described))
         if profiles is not None:
-            _write(profiles, pa.Table.from_pandas(described, preserve_index=False))
+            write_table(profiles, pa.Table.from_pandas(described, preserve_index=False))
     return SegmentedFile(
         rows=len(file),
         rejected=dict(refused.counts),
@@ -164,9 +164,3 @@ def _output(
     rows["segment"] = rows["segment"].astype("Int64")
     table = pa.Table.from_pandas(rows[list(OUTPUT_COLUMNS)], preserve_index=False)
     return table.add_column(0, customer, ids)
-
-
-def _write(output: Path, table: pa.Table) -> None:
-    with written_file(output) as write:
-        for start in range(0, max(len(table), 1), _ROWS_AT_A_WRITE):
-            write(table.slice(start, _ROWS_AT_A_WRITE))

@@ -13,6 +13,7 @@ from gpu_pipeline.errors import LakeError
 from gpu_pipeline.models import ModelRegistry
 from gpu_pipeline.pipeline import Step, Work
 from gpu_pipeline.publish import SERVED_CONTRACTS, Snapshot, write_snapshot
+from gpu_pipeline.steps.traffic import product_traffic
 from gpu_pipeline.store import Lake
 from nlp import SentimentModel
 from nlp.model import version_of
@@ -30,6 +31,7 @@ def _publish(work: Work) -> None:
     sentiment = _product_sentiment(work)
     tables["product_sentiment"] = iter([sentiment])
     tables["product_names"] = iter([_product_names(work, sentiment["product_id"])])
+    tables["product_traffic"] = iter([product_traffic(work)])
     tables["consents"] = _consents(work)
     tables["models"] = iter([_models(work)])
     versions = {name: work.lake.version(name) for name in work.lake.tables()}
@@ -130,7 +132,7 @@ def _published(lake: Lake) -> str | None:
 PUBLISH = Step(
     name="publish",
     reads=(*SERVED_CONTRACTS, "text_sentiment", "orders", "products"),
-    uses=("customers",),
+    uses=("customers", "clickstream", "sessions"),
     writes=(),
     run=_publish,
     current=_published,

@@ -78,14 +78,27 @@ def test_weeks_may_be_those_of_any_weekday_and_keep_it() -> None:
 @pytest.mark.parametrize(
     ("change", "freq", "message"),
     [
-        ({"ds": pd.Timestamp("2026-01-05 12:00")}, "D", "2 of 2 dates are not at midnight"),
-        ({"y": [1.0, None]}, "D", "y has 1 nulls"),
+        (
+            {"ds": pd.Timestamp("2026-01-05 12:00")},
+            "D",
+            "2 of 2 dates are not at midnight, such as Monday, 2026-01-05 12:00",
+        ),
+        ({"ds": [MONDAY, None]}, "D", "ds has 1 nulls"),
         ({"y": [1.0, float("inf")]}, "D", "y has 1 infinite values"),
         ({"y": ["1", "2"]}, "D", "y is str, not a number"),
         ({"ds": ["2026-01-05", "2026-01-06"]}, "D", "ds is str, not a time without zone"),
         ({"ds": pd.Timestamp("2026-01-05", tz="UTC")}, "D", "UTC.*not a time without zone"),
-        ({"ds": pd.Timestamp("2026-01-05")}, "D", r"1 of 2 rows repeat a \(unique_id, ds\)"),
-        ({}, "W", "1 of 2 dates are not at midnight of one weekday"),
+        (
+            {"ds": pd.Timestamp("2026-01-05")},
+            "D",
+            r"1 of 2 rows repeat a \(unique_id, ds\), such as 's000' on 2026-01-05",
+        ),
+        (
+            {},
+            "W",
+            "1 of 2 dates are not at midnight of one weekday, such as Tuesday, 2026-01-06 "
+            r"\(the first is Monday, 2026-01-05\)",
+        ),
     ],
 )
 def test_a_frame_that_is_no_panel_is_refused_with_what_was_found(change, freq, message) -> None:
@@ -95,8 +108,8 @@ def test_a_frame_that_is_no_panel_is_refused_with_what_was_found(change, freq, m
 
 
 def test_all_faults_of_a_kind_are_told_at_once() -> None:
-    frame = frame_of([[1, 2]]).assign(y=[None, 1.0], unique_id=["a", None])
-    with pytest.raises(PanelError, match="unique_id has 1 nulls; y has 1 nulls"):
+    frame = frame_of([[1, 2]]).assign(y=[float("inf"), 1.0], unique_id=["a", None])
+    with pytest.raises(PanelError, match="unique_id has 1 nulls; y has 1 infinite values"):
         Panel.from_frame(frame, freq="D", backend=CPU)
 
 
@@ -117,6 +130,110 @@ def test_missing_columns_and_rows_are_named() -> None:
 def test_an_end_before_the_last_row_or_off_the_grid_is_refused(end, message) -> None:
     with pytest.raises(PanelError, match=message):
         Panel.from_frame(frame_of([[1, 2]]), freq="D", backend=CPU, end=end)
+
+
+def test_dates_that_are_far_from_the_others_are_refused_before_they_fill_memory() -> None:
+    frame = frame_of(np.ones((2_000, 2)))
+    frame.loc[5, "ds"] = pd.Timestamp("2206-01-05")
+    with pytest.raises(PanelError, match="4000 rows of 2000 series span 2026-01-05 to 2206-01-05"):
+        Panel.from_frame(frame, freq="D", backend=CPU)
+
+
+def test_what_was_not_seen_is_not_taken_for_no_demand() -> None:
+    panel = panel_of([[None, 2, None, 0, 4, None]])
+    assert panel.y.tolist() == [[0, 2, 2, 0, 4, 2]]
+    assert panel.observed.tolist() == [[False, True, False, True, True, False]]
+    assert panel.first.tolist() == [1]
+
+
+def test_a_period_without_stock_is_not_seen_and_holds_what_was_sold_at_least() -> None:
+    frame = frame_of([[2, 0, 9, 0, 0]]).assign(stock=[5, 0, 0, None, 3])
+    panel = Panel.from_frame(frame, freq="D", backend=CPU)
+    assert panel.y.tolist() == [[2, 2, 9, 0, 0]]
+    assert panel.observed.tolist() == [[True, False, False, True, True]]
+    known = Panel.from_frame(frame.fillna(1), freq="D", backend=CPU, known_ahead=["stock"])
+    assert known.observed.all()
+
+
+def test_a_series_is_observed_from_its_first_sale_on() -> None:
+    assert panel_of([[0, 0, 3, 0], [1, 0, 0, 0]]).observed.tolist() == [
+        [False] * 2 + [True] * 2,
+        [True] * 4,
+    ]
+
+
+def test_a_matrix_is_the_panel_of_its_rows() -> None:
+    rows = np.array([[1, 2, 0, 4], [0, 6, np.nan, 8]])
+    wanted = panel_of(rows)
+    found = Panel.from_matrix(["s001", "s000"], rows[::-1], start=MONDAY, freq="D", backend=CPU)
+    assert found.ids.tolist() == ["s000", "s001"]
+    for name in ("y", "observed", "first", "start_us", "notes"):
+        assert np.array_equal(getattr(found, name), getattr(wanted, name)), name
+    is_seen = np.array([[True] * 4, [True, True, False, True]])
+    given = Panel.from_matrix(
+        *(["s000", "s001"], np.nan_to_num(rows)),
+        **{"start": MONDAY, "freq": "D", "backend": CPU, "observed": is_seen},
+    )
+    assert np.array_equal(given.y, wanted.y)
+
+
+@pytest.mark.parametrize(
+    ("ids", "y", "message"),
+    [
+        (["a"], [[1.0], [2.0]], r"y is \(2, 1\) for 1 ids"),
+        (["a", "a"], [[1.0], [2.0]], "1 ids are there twice"),
+        (["a"], [[float("inf")]], "y has 1 infinite values"),
+        (["a"], [[]], r"y is \(1, 0\) for 1 ids"),
+    ],
+)
+def test_a_matrix_that_is_no_panel_is_refused(ids, y, message) -> None:
+    with pytest.raises(PanelError, match=message):
+        Panel.from_matrix(ids, np.array(y), start=MONDAY, freq="D", backend=CPU)
+
+
+@given(CELLS)
+@settings(deadline=None, max_examples=30)
+def test_ids_as_categories_make_the_same_panel(cells) -> None:
+    frame = frame_of_cells(cells)
+    wanted = Panel.from_frame(frame, freq="D", backend=CPU)
+    ids = pd.Categorical(frame["unique_id"], ["z", "ä", "C", "b", "a"])
+    found = Panel.from_frame(frame.assign(unique_id=ids), freq="D", backend=CPU)
+    assert found.ids.tolist() == wanted.ids.tolist()
+    assert np.array_equal(found.y, wanted.y)
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 5])
+def test_how_many_rows_are_read_at_once_changes_nothing(monkeypatch, rows_at_once: int) -> None:
+    rows = np.array([[1, 2, 0, 4, np.nan, 3], [0, 6, np.nan, 8, 9, 9], [1, 0, 0, np.nan, 1, 1]])
+    wanted = panel_of(rows)
+    monkeypatch.setattr("gpu_pipeline.backend._ROWS_AT_ONCE", {"cpu": rows_at_once})
+    found = panel_of(rows)
+    assert np.array_equal(found.y, wanted.y)
+    assert np.array_equal(found.observed, wanted.observed)
+    assert found.notes == wanted.notes
+    twice = pd.concat([frame_of([[1, 2]])] * 2).iloc[[1, 0, 3, 2]]
+    with pytest.raises(PanelError, match=r"2 of 4 rows repeat .* such as 's000' on 2026-01-06"):
+        Panel.from_frame(twice, freq="D", backend=CPU)
+
+
+def test_gaps_new_ended_and_unseen_are_told() -> None:
+    rows = np.ones((4, 70))
+    rows[1, 5] = np.nan
+    rows[2, :66] = 0
+    rows[3, 10:] = 0
+    frame = frame_of(rows)
+    panel = Panel.from_frame(frame[frame["y"] != 0], freq="D", backend=CPU)
+    assert panel.notes == (
+        "4 series of 70 days",
+        "1 series have days without a row (28.0% of their days): taken for no demand",
+        "demand was not seen on 1 days of 1 series (no value, or no stock): not taken for none",
+        "1 series are new: younger than 7 days",
+        "1 series had no demand in the last 56 days",
+    )
+    assert "2 series have no demand at all" in panel_of(np.zeros((2, 9))).notes
+    mondays = frame_of([[1, 2, 3, 4]], "W")
+    weekly = Panel.from_frame(mondays, freq="D", backend=CPU)
+    assert weekly.notes[-1] == "all rows are of one weekday: freq 'W' would make weeks of them"
 
 
 def shop(series: int, *, weeks: int = 8) -> np.ndarray:

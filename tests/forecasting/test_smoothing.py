@@ -11,18 +11,19 @@ from hypothesis.extra.numpy import arrays
 
 from forecasting.panels import panel_of
 from gpu_pipeline.forecasting import Panel, smoothing
+from gpu_pipeline.forecasting.lanes import DAMPING, Weights, path_spacing
 from gpu_pipeline.forecasting.smoothing import (
     GRID,
-    Weights,
-    initial_periods,
-    path_spacing,
-    smooth,
+    exponential_smoothing,
+    first_periods,
 )
 
 FEW = (
-    Weights.of(0.1, 0.0, 0.0, 1.0),
-    Weights.of(0.5, 0.2, 0.3, 0.9),
-    Weights.of(0.9, 0.0, 0.1, 1.0),
+    Weights.of("none", 0.3, 0.0, 0.0),
+    Weights.of("additive", 0.1, 0.0, 0.0),
+    Weights.of("additive", 0.5, 0.2, 0.3),
+    Weights.of("multiplicative", 0.9, 0.0, 0.1),
+    Weights.of("multiplicative", 0.2, 0.1, 0.2),
 )
 
 
@@ -36,50 +37,84 @@ class Lane:
     trend: float = 0.0
     squares: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.least_level = 0.2 * self.level if self.level > 0 else float("inf")
+
+    def base(self, ahead: int) -> float:
+        return self.level + sum(DAMPING**k for k in range(1, ahead + 1)) * self.trend
+
     def expected(self, time: int, ahead: int) -> float:
-        damping = sum(self.weights.phi**k for k in range(1, ahead + 1))
-        return (
-            self.level + damping * self.trend + self.season[(time + ahead - 1) % len(self.season)]
-        )
+        season = self.season[(time + ahead - 1) % len(self.season)]
+        if self.weights.season == "multiplicative":
+            return self.base(ahead) * season
+        return self.base(ahead) + season
 
     def learn(self, time: int, value: float) -> None:
-        error = value - self.expected(time, 1)
+        error, phase = value - self.expected(time, 1), time % len(self.season)
         self.squares += error**2
-        self.level += self.weights.phi * self.trend + self.weights.alpha * error
-        self.trend = self.weights.phi * self.trend + self.weights.beta * error
-        if len(self.season) > 1:
-            self.season[time % len(self.season)] += self.weights.gamma * error
+        by_level, by_season = 1.0, 1.0
+        if self.weights.season == "multiplicative":
+            by_level = max(self.base(1), self.least_level)
+            by_season = max(self.season[phase], 0.2)
+        self.level = self.base(1) + self.weights.alpha * error / by_season
+        self.trend = DAMPING * self.trend + self.weights.beta * error / by_season
+        self.season[phase] += self.weights.gamma * error / by_level
+
+
+def first_lane(weights: Weights, begun: Sequence[float], first: int, season: int) -> Lane:
+    level = sum(begun) / len(begun)
+    means = [
+        np.mean([v for i, v in enumerate(begun, first) if i % season == p]) for p in range(season)
+    ]
+    if weights.season == "none":
+        return Lane(weights, level, [0.0] * season)
+    if weights.season == "additive":
+        return Lane(weights, level, [float(mean - level) for mean in means])
+    return Lane(weights, level, [float(mean / level) if level > 0 else 1.0 for mean in means])
 
 
 def smooth_slowly(
-    panel: Panel, series: int, *, age: int, origin: int, steps: int, grid: Sequence[Weights]
+    panel: Panel,
+    series: int,
+    *,
+    age: int,
+    origin: int,
+    last: int,
+    steps: int,
+    grid: Sequence[Weights],
 ) -> list[tuple[float, list[float]]]:
-    """Each lane's squares at the origin and its forecast from there."""
+    """Each lane's squares at the origin and its forecast from there; `age` decides its start."""
     y, first = [float(value) for value in panel.y[series]], int(panel.first[series])
-    is_open = panel.open_periods().tolist()
+    teaches = (panel.open_periods() & panel.observed[series]).tolist()
     season = panel.season if age >= 2 * panel.season else 1
-    initial = 14 if season == 1 else min(age // season, max(2, 28 // season)) * season
-    begun = y[first : first + initial]
-    level = sum(begun) / initial
-    by_phase = [[v for i, v in enumerate(begun, first) if i % season == p] for p in range(season)]
-    profile = [sum(values) / (initial / season) - level for values in by_phase]
+    if season == 1:
+        grid = [Weights("none", one.alpha, one.beta, 0.0) for one in grid]
+    initial = min(age // season, max(2, 28 // season)) * season
     lanes = []
     for weights in grid:
-        lane = Lane(weights, level, list(profile) if season > 1 else [0.0])
+        lane = first_lane(weights, y[first : first + initial], first, season)
         paths = 0.0
         for time in range(first, origin):
-            left = len(y) - time
-            if left % path_spacing(steps, panel.cycle) == 0 and time + steps <= origin:
+            end = time + steps
+            if (last - end) % path_spacing(steps, panel.cycle) == 0 and end <= origin:
                 paths += sum(
                     (y[time + k] - lane.expected(time, k + 1)) ** 2
                     for k in range(steps)
-                    if is_open[time + k]
+                    if teaches[time + k]
                 )
-            if is_open[time]:
+            if teaches[time]:
                 lane.learn(time, y[time])
         forecast = [max(0.0, lane.expected(origin, k)) for k in range(1, steps + 1)]
         lanes.append((lane.squares + paths, forecast))
     return lanes
+
+
+def age_at_first_forecast(panel: Panel, series: int, origins: Sequence[int], origin: int) -> int:
+    """Of those of the origins where the series has as many seasons as it has at this one."""
+    ages = [at - int(panel.first[series]) for at in origins]
+    now = origin - int(panel.first[series])
+    seasonal = now >= 2 * panel.season
+    return next(age for age in ages if age >= 14 and (age >= 2 * panel.season) == seasonal)
 
 
 def assert_as_the_twin(panel: Panel, *, origins: Sequence[int], steps: int, grid=FEW) -> None:
@@ -95,16 +130,28 @@ def assert_as_the_twin(panel: Panel, *, origins: Sequence[int], steps: int, grid
 def assert_best_as_the_twin(
     panel: Panel, *, origins: Sequence[int], steps: int, grid: Sequence[Weights]
 ) -> None:
-    age = origins[0] - panel.first
-    fast = smooth(panel, age=age, origins=origins, steps=steps, grid=grid)
-    for series in np.flatnonzero(age >= smoothing.MINIMUM_AGE):
+    fast = exponential_smoothing(panel, origins=origins, steps=steps, grid=grid)
+    for series in range(len(panel.ids)):
         for i, origin in enumerate(origins):
+            if origin - panel.first[series] < smoothing.MINIMUM_AGE:
+                assert np.isnan(fast[i, series]).all()
+                continue
             lanes = smooth_slowly(
-                panel, series, age=int(age[series]), origin=origin, steps=steps, grid=grid
+                panel,
+                series,
+                age=age_at_first_forecast(panel, series, origins, origin),
+                origin=origin,
+                last=origins[-1],
+                steps=steps,
+                grid=grid,
             )
             least = min(squares for squares, _ in lanes)
-            best = [f for squares, f in lanes if squares <= least * (1 + 1e-9) + 1e-9]
-            gap = min(np.abs(fast[i, series] - forecast).max() for forecast in best)
+            rounding = 1e-9 * (1 + float((panel.y[series] ** 2).sum()) * steps)
+            best = [f for squares, f in lanes if squares <= least + rounding]
+            gap = min(
+                (np.abs(fast[i, series] - forecast) / np.maximum(np.abs(forecast), 1)).max()
+                for forecast in best
+            )
             assert gap <= 1e-6, (series, origin)
 
 
@@ -113,7 +160,7 @@ def assert_best_as_the_twin(
     st.lists(st.integers(0, 40), min_size=4, max_size=4),
     st.integers(1, 30),
 )
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=8)
 def test_every_series_is_smoothed_as_the_slow_twin_does(y, starts, steps) -> None:
     for row, start in zip(y, starts, strict=True):
         row[:start] = 0
@@ -146,8 +193,7 @@ def test_closed_days_teach_nothing(rng) -> None:
 
 
 def forecasts_of(y: np.ndarray, *, origins: Sequence[int], steps: int = 14) -> np.ndarray:
-    panel = panel_of(y)
-    return smooth(panel, age=origins[0] - panel.first, origins=origins, steps=steps)
+    return exponential_smoothing(panel_of(y), origins=origins, steps=steps)
 
 
 def test_blocks_do_not_change_a_forecast(monkeypatch: pytest.MonkeyPatch, rng) -> None:
@@ -171,13 +217,13 @@ def test_a_series_does_not_depend_on_when_the_panel_begins(rng) -> None:
     y = rng.poisson(3, (4, 90)) + 1
     late = np.hstack([np.zeros((4, 17)), y])
     early = forecasts_of(y, origins=(76, 90))
-    np.testing.assert_allclose(forecasts_of(late, origins=(93, 107)), early, rtol=1e-9)
+    np.testing.assert_allclose(forecasts_of(late, origins=(93, 107)), early, rtol=1e-6)
 
 
 def test_a_weekly_pattern_is_learnt_and_its_zeros_are_zeros() -> None:
     week = [5, 6, 7, 8, 9, 0, 2]
     forecast = forecasts_of(np.tile(week, (1, 10)), origins=(70,))
-    np.testing.assert_allclose(forecast[0, 0], week * 2, atol=1e-9)
+    np.testing.assert_allclose(forecast[0, 0], week * 2, atol=1e-6)
 
 
 def test_a_trend_goes_on_and_is_damped() -> None:
@@ -188,11 +234,11 @@ def test_a_trend_goes_on_and_is_damped() -> None:
 
 
 def test_a_level_that_follows_every_sale_is_the_last_one_and_one_that_does_not_the_first() -> None:
-    y, every = [[*[4] * 14, *[8] * 7]], {"origins": (21,), "steps": 1}
+    y, every = [[*[4] * 28, *[8] * 7]], {"origins": (35,), "steps": 1}
     panel = panel_of(y)
     for alpha, expected in ((1.0, 8), (0.0, 4)):
-        grid = [Weights.of(alpha, 0.0, 0.0, 1.0)]
-        assert smooth(panel, age=np.array([14]), grid=grid, **every).item() == expected
+        grid = [Weights.of("none", alpha, 0.0, 0.0)]
+        assert exponential_smoothing(panel, grid=grid, **every).item() == expected
 
 
 def test_forecasts_are_never_negative() -> None:
@@ -201,8 +247,36 @@ def test_forecasts_are_never_negative() -> None:
 
 
 def test_first_states_are_of_whole_seasons_and_only_of_what_was_lived_through() -> None:
-    panel = panel_of([[1]] * 5)
-    ages = np.array([13, 14, 27, 28, 400])
-    periods, seasonal = initial_periods(ages, panel)
-    assert periods.tolist() == [14, 14, 21, 28, 28]
-    assert seasonal.tolist() == [False, True, True, True, True]
+    panel = panel_of([[1]])
+    assert first_periods(np.array([14, 27, 28, 400]), 7, panel).tolist() == [14, 21, 28, 28]
+    assert first_periods(np.array([104, 400]), 52, panel).tolist() == [104, 104]
+
+
+def test_what_was_not_observed_teaches_nothing_as_the_slow_twin_has_it(rng) -> None:
+    y = rng.poisson(20, (3, 84)) + 1.0
+    y[:, 40:43] = np.nan
+    y[1, 60:75] = np.nan
+    panel = panel_of(y)
+    assert not panel.observed[1, 60:75].any()
+    assert_best_as_the_twin(panel, origins=(70, 84), steps=7, grid=FEW)
+
+
+def test_a_week_that_grows_with_the_level_is_forecast_as_one_that_multiplies() -> None:
+    week = np.tile([0.6, 0.8, 0.9, 1.0, 1.2, 1.5, 1.0], 30)
+    y = week * np.repeat([20.0, 20.0, 80.0], 70)
+    errors = {}
+    for season in ("additive", "multiplicative"):
+        grid = [one for one in GRID if one.season == season]
+        made = exponential_smoothing(panel_of(y[None]), origins=(182,), steps=28, grid=grid)
+        errors[season] = np.abs(made[0, 0] - y[182:]).mean()
+    assert errors["multiplicative"] < 0.2 * errors["additive"]
+
+
+@given(arrays("float64", (3, 60), elements=st.sampled_from([-3, 0, 0, 1, 5000])))
+@settings(deadline=None, max_examples=25)
+def test_whatever_was_sold_forecasts_are_finite_and_never_negative(y: np.ndarray) -> None:
+    panel = panel_of(y)
+    forecast = exponential_smoothing(panel, origins=(60,), steps=14)[0]
+    old = 60 - panel.first >= smoothing.MINIMUM_AGE
+    assert (np.isfinite(forecast).all(axis=1) == old).all()
+    assert (forecast[old] >= 0).all()

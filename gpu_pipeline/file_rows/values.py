@@ -11,8 +11,8 @@ import pyarrow.compute as pac
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.errors import IngestError
+from gpu_pipeline.file_rows.rejecting import Mask
 from gpu_pipeline.ingest.transforms import floats_of, texts_of, times_of
-from gpu_pipeline.segment_files.rejecting import Mask
 
 __all__ = ["Fault", "complete", "ids_of", "in_rank", "moments", "numbers"]
 
@@ -26,8 +26,8 @@ def complete(table: pa.Table, names: Sequence[str]) -> pa.Table:
     return pa.table({n: table[n] if n in table.column_names else nothing for n in names})
 
 
-def ids_of(column: pa.ChunkedArray) -> tuple[pa.Array, list[Fault]]:
-    """The customers as a dictionary of their own values; texts without blanks around them."""
+def ids_of(column: pa.ChunkedArray, what: str) -> tuple[pa.Array, list[Fault]]:
+    """The ids of `what` as a dictionary of their own values; texts without blanks around them."""
     values = column.combine_chunks()
     if pa.types.is_string(values.type):
         values = pac.utf8_trim_whitespace(values)
@@ -35,7 +35,7 @@ def ids_of(column: pa.ChunkedArray) -> tuple[pa.Array, list[Fault]]:
     if pa.types.is_floating(values.type):
         values = pac.if_else(pac.is_finite(values), values, None)
     missing = values.is_null().to_numpy(zero_copy_only=False)
-    return values.dictionary_encode(), [("no customer", missing)]
+    return values.dictionary_encode(), [(f"no {what}", missing)]
 
 
 def in_rank(ids: pa.ChunkedArray) -> tuple[pa.Array, npt.NDArray[np.int64]]:

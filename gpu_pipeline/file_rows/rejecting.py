@@ -55,7 +55,7 @@ class Rejected:
         message = (
             f"None of the {self.rows:,} rows of {path} can be used; record {line}: {reasons}. "
             "Is it the right column? Times are ISO 8601 (or say how they are written with "
-            "--time-format), amounts plain numbers such as 1234.50."
+            "--time-format), numbers plain ones such as 1234.50."
         )
         return IngestError(message)
 

@@ -1,0 +1,104 @@
+"""Combination: how much each model counts in a series' forecast, learnt from past errors.
+
+With weights that add up to 1, the error of a combination is the weighted sum of the models'
+errors. So the mean products of these errors, one small matrix a series, say what any weights would
+have cost, and the best ones are found without looking at a forecast again.
+"""
+
+from collections.abc import Sequence
+from types import ModuleType
+
+from gpu_pipeline.backend import Array
+from gpu_pipeline.forecasting.metrics import squared_scale
+from gpu_pipeline.forecasting.panel import Panel
+from gpu_pipeline.forecasting.past_errors import KINDS, kinds
+
+__all__ = ["combined", "error_products", "weights_of"]
+
+_PRIOR_WINDOWS = 8.0  # of alike series, which a series' own windows are added to
+_RIDGE = 0.05  # of the mean squared error: what draws weights together
+_ROUNDS = 200
+_STEP = 0.5
+_STAYS = {"random_forest": 0.05}  # the least that these count, wherever they can speak
+
+
+def error_products(
+    panel: Panel, made: Sequence[Array], starts: Sequence[int], window: int
+) -> list[Array]:
+    """For each window the mean products of the models' errors, float32 (series, models, models).
+
+    `made` are the forecasts of each model (origins, series, horizon) at the `starts`, and maybe
+    at later origins. Divided by `squared_scale`, so that products of all series can be added up;
+    0 for a series without any, or that had not begun.
+    """
+    xp = panel.backend.xp
+    products = []
+    for i, origin in enumerate(starts):
+        steps = slice(origin, origin + window)
+        seen = panel.observed[:, steps] & (panel.first < origin)[:, None]
+        errors = xp.stack([panel.y[:, steps] - one[i, :, :window] for one in made], axis=1)
+        errors *= seen[:, None, :]
+        scale = squared_scale(panel, origin)
+        weight = (scale > 0) / xp.where(scale > 0, scale, 1.0) / xp.maximum(seen.sum(axis=1), 1)
+        found = xp.matmul(errors, errors.transpose(0, 2, 1)) * weight[:, None, None]
+        products.append(found.astype("float32"))
+    return products
+
+
+def weights_of(panel: Panel, products: Sequence[Array], models: Sequence[str]) -> Array:
+    """The weights of each series, float32 (series, models): none negative, together 1.
+
+    They have the least mean squared error in the windows of `products`, to which those of all
+    series that are sold about as often are added as if they were `_PRIOR_WINDOWS` windows more:
+    two or three windows alone say little of one series. A share of the mean squared error is
+    added to each model's own, which draws the weights together where models are much the same.
+
+    Source: Bates & Granger (1969), The combination of forecasts, Operational Research Quarterly
+    20; why they are drawn together: Timmermann (2006), Forecast combinations, Handbook of
+    Economic Forecasting 1, section 2.
+    """
+    xp, count = panel.backend.xp, len(models)
+    own = sum(products[1:], products[0].astype("float64"))
+    lived = sum((one[:, 0, 0] > 0).astype("float64") for one in products)
+    total = own.sum(axis=0) / max(float(lived.sum()), 1.0)
+    weights = xp.empty((len(own), count), dtype="float32")
+    now = kinds(panel, panel.y.shape[1])
+    for kind in range(KINDS):
+        here = (now == kind).nonzero()[0]
+        windows = float(lived[here].sum())
+        alike = (own[here].sum(axis=0) + _PRIOR_WINDOWS * total) / (windows + _PRIOR_WINDOWS)
+        costs = own[here] + _PRIOR_WINDOWS * alike
+        weights[here] = _best(costs / (lived[here] + _PRIOR_WINDOWS)[:, None, None], xp)
+    for name, least in _STAYS.items():
+        if name in models:
+            weights *= 1 - least
+            weights[:, models.index(name)] += least
+    return weights
+
+
+def combined(made: Sequence[Array], weights: Sequence[Array], xp: ModuleType) -> Array:
+    """The models' forecasts by the weights (series, models) of each origin, like one of `made`."""
+    total = xp.zeros_like(made[0])
+    for origin, shares in enumerate(weights):
+        for model, forecasts in enumerate(made):
+            total[origin] += shares[:, model, None] * forecasts[origin]
+    return total
+
+
+def _best(costs: Array, xp: ModuleType) -> Array:
+    """The shares (series, models) with the least cost, which costs (series, models, models) tell.
+
+    Source: Kivinen & Warmuth (1997), Exponentiated gradient versus gradient descent for linear
+    predictors, Information and Computation 132.
+    """
+    count = costs.shape[1]
+    size = xp.trace(costs, axis1=1, axis2=2)[:, None] / count
+    ridge = _RIDGE * size[:, :, None] * xp.eye(count)
+    scaled = (costs + ridge) / xp.where(size > 0, size, 1.0)[:, :, None]
+    shares = xp.full(costs.shape[:2], 1.0 / count)
+    for _ in range(_ROUNDS):
+        slope = xp.matmul(scaled, shares[:, :, None])[:, :, 0]
+        slope = slope - (slope * shares).sum(axis=1, keepdims=True)
+        shares = shares * xp.exp(-_STEP * slope)
+        shares = shares / shares.sum(axis=1, keepdims=True)
+    return shares

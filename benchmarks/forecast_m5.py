@@ -105,7 +105,7 @@ def _matrix(frame: pd.DataFrame, column: str) -> Matrix:
 
 def _naive(trained: pd.DataFrame, backend: Backend) -> Matrix:
     panel = Panel.from_frame(backend.from_pandas(trained), freq="D", backend=backend)
-    return backend.to_host(seasonal_naive(panel, origin=panel.y.shape[1], steps=HORIZON))
+    return backend.to_host(seasonal_naive(panel, origins=(panel.y.shape[1],), steps=HORIZON)[0])
 
 
 def _forecast(trained: pd.DataFrame, backend: Backend) -> pd.DataFrame:

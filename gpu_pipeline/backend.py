@@ -6,6 +6,7 @@ Functions that take a `Frame`, `Series` or `Array` run on either device.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ _LIBRARIES: dict[DeviceName, dict[str, str]] = {
     "cpu": {"xp": "numpy", "frames": "pandas", "dask": "pandas", "special": "scipy.special"},
     "gpu": {"xp": "cupy", "frames": "cudf", "dask": "cudf", "special": "cupyx.scipy.special"},
 }
+_TWEEDIE = {"objective": "reg:tweedie", "tweedie_variance_power": 1.1, "tree_method": "hist"}
 _ESTIMATORS: dict[str, dict[DeviceName, Estimator]] = {
     # One start from the caller's centres: both libraries then walk the same path.
     "KMeans": {
@@ -61,6 +63,15 @@ _ESTIMATORS: dict[str, dict[DeviceName, Estimator]] = {
         # scikit-learn warns of a default that is to change.
         "cpu": Estimator("sklearn.cluster", "HDBSCAN", {"copy": True}),
         "gpu": Estimator("cuml.cluster", "HDBSCAN", {}),
+    },
+    "RandomForestRegressor": {
+        "cpu": Estimator("sklearn.ensemble", "RandomForestRegressor", {"n_jobs": 1}),
+        "gpu": Estimator("cuml.ensemble", "RandomForestRegressor", {}),
+    },
+    # A mean of counts: Poisson and the normal distribution lie at the two ends of this one.
+    "BoostedTrees": {
+        "cpu": Estimator("xgboost", "XGBRegressor", {**_TWEEDIE, "n_jobs": 1}),
+        "gpu": Estimator("xgboost", "XGBRegressor", {**_TWEEDIE, "device": "cuda"}),
     },
     "LogisticRegression": {
         "cpu": Estimator("sklearn.linear_model", "LogisticRegression", {}),
@@ -139,6 +150,11 @@ class Backend:
     def special(self) -> ModuleType:
         """Special functions of arrays: scipy.special, or CuPy's, which has the commoner ones."""
         return import_module(_LIBRARIES[self.device]["special"])
+
+    @property
+    def fits_at_once(self) -> int:
+        """How many estimators are best fitted side by side, each on one core; a GPU takes one."""
+        return len(os.sched_getaffinity(0)) if self.device == "cpu" else 1
 
     @property
     def rows_at_once(self) -> int:

@@ -27,6 +27,7 @@ DERIVED = (
     "segment_traits",
     "sessions",
     "product_quality",
+    "reorder_plan",
     "related_products",
     "support_cases",
     "support_daily",

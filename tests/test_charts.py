@@ -16,6 +16,7 @@ from gpu_pipeline.charts import (
     rejections_bar,
     segment_map,
     sentiment_river,
+    series_fan,
 )
 
 MONDAY = datetime.fromisoformat("2026-06-01")
@@ -73,9 +74,15 @@ def rejections(*found: tuple[str, str, int]) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["source", "reason", "rows"])
 
 
+def series(*, freq: str = "D", **columns: list[Any]) -> pd.DataFrame:
+    periods = len(next(iter(columns.values())))
+    return pd.DataFrame({"ds": pd.date_range(MONDAY, periods=periods, freq=freq), **columns})
+
+
 SOME = {
     "segments": lambda: segment_map(profiles()),
     "forecast": lambda: forecast_fan(history({MONDAY: 3}), forecast(), name="Phone"),
+    "series": lambda: series_fan(series(y=[3.0]), series(mean=[4.0]), name="Phone"),
     "sentiment": lambda: sentiment_river(texts((MONDAY, "positive"))),
     "rejections": lambda: rejections_bar(rejections(("orders", "quantity: missing", 12))),
 }
@@ -104,6 +111,7 @@ def test_every_chart_has_a_title_named_axes_and_thousands_set_apart(made: Any) -
     [
         (lambda: segment_map(profiles()[:0]), "no segments yet"),
         (lambda: forecast_fan(history({}), forecast()[:0], name="Phone"), "no forecast"),
+        (lambda: series_fan(series(y=[3.0]), series(mean=[]), name="Phone"), "no forecast"),
         (lambda: sentiment_river(texts()), "no texts yet"),
         (lambda: rejections_bar(rejections()), "every row was taken"),
     ],
@@ -174,6 +182,32 @@ def test_the_fan_holds_mean_and_both_edges_of_the_band() -> None:
     np.testing.assert_array_equal(expected.y, forecast()["mean"])
     np.testing.assert_array_equal(expected.x, forecast()["day"])
     assert "Phone: 1,234 units expected in 3 days" in titles(figure)
+
+
+def test_a_fan_of_any_series_has_a_band_for_each_pair_of_quantiles() -> None:
+    ahead = series(
+        freq="7D",
+        mean=[10.0, 20.0],
+        **{"p2": [1.0, 2.0], "p10": [4.0, 5.0], "p50": [9.0, 9.0], "p90": [20.0, 21.0]},
+        **{"p98": [30.0, 31.0], "p75": [15.0, 15.0]},
+    )
+    figure = series_fan(series(freq="7D", y=[5.0, 6.0]), ahead, name="<b>x", unit="kWh")
+    assert "&lt;b&gt;x: 30 kWh expected in 2 weeks" in titles(figure)
+    assert "96 and 80 of 100 weeks should fall within the band" in titles(figure)
+    assert figure.layout.yaxis.title.text == "kWh a week"
+    bands = [one.name for one in figure.data if one.type == "scatter" and one.fill]
+    assert bands == ["p2 to p98", "p10 to p90"]
+    np.testing.assert_array_equal(trace(figure, "expected").y, [10, 20])
+    np.testing.assert_array_equal(trace(figure, "was").y, [5, 6])
+
+
+def test_a_fan_tells_what_was_not_seen_apart_and_shows_the_last_periods() -> None:
+    past = series(y=[float(i) for i in range(90)], observed=[i % 2 == 0 for i in range(90)])
+    figure = series_fan(past, series(mean=[1.0]), name="x")
+    np.testing.assert_array_equal(trace(figure, "was").y, range(34, 90, 2))
+    np.testing.assert_array_equal(trace(figure, "not seen, usual").y, range(35, 90, 2))
+    longer = series_fan(past, series(mean=[1.0] * 20), name="x")
+    assert len(trace(longer, "was").y) == 40
 
 
 def test_the_fan_shows_the_last_weeks_with_days_without_a_sale_as_zero() -> None:

@@ -24,7 +24,10 @@ from gpu_pipeline.steps import STEPS
 from gpu_pipeline.store import Lake
 
 KEY = "5ca1ab1e" * 8
-SOURCES = ("orders", "clickstream", "products", "reviews", "feedback", "social", "support")
+SOURCES = (
+    *("orders", "clickstream", "products", "inventory"),
+    *("reviews", "feedback", "social", "support"),
+)
 # In the order in which they run: each after those that make what it reads.
 NAMES = [
     "quality",
@@ -32,6 +35,7 @@ NAMES = [
     "funnel",
     "demand",
     "forecast",
+    "reorder",
     "value",
     "sentiment",
     "features",
@@ -166,7 +170,10 @@ def test_new_orders_repeat_what_depends_on_them_and_no_more(
     lake = copied(finished, tmp_path / "lake")
     # Within the days that were known, so that the moment stays.
     land(lake, {"orders": [order(900, 40, "c9", "lamp")]}, folder=tmp_path / "earlier")
-    made = ["quality", "demand", "forecast", "value", "features", "segments", "products", "related"]
+    made = [
+        *("quality", "demand", "forecast", "reorder", "value"),
+        *("features", "segments", "products", "related"),
+    ]
     assert done(run(lake, STEPS, config)) == [*made, "publish"]
     # And after them: every result that speaks of the moment is made again.
     land(lake, {"orders": [order(901, DAYS + 9, "c9", "lamp")]}, folder=tmp_path / "later")
@@ -192,8 +199,10 @@ def test_new_texts_are_scored_and_published_and_nothing_else_is_done(
 @pytest.mark.parametrize(
     ("change", "repeated"),
     [
-        ({"horizon": 3}, ["forecast", "publish"]),
+        ({"horizon": 3}, ["forecast", "reorder", "publish"]),
         ({"value_horizon": 14}, ["value", "publish"]),
+        ({"service_level": 0.9}, ["reorder", "publish"]),
+        ({"review_days": 14}, ["reorder", "publish"]),
         ({"segments": 4}, ["segments", "publish"]),
         ({"seed": 1}, ["segments", "publish"]),
         ({"text_model": 1}, OF_TEXTS),

@@ -11,7 +11,7 @@ import pytest
 
 from gpu_pipeline.errors import IngestError
 from gpu_pipeline.file_rows.rejecting import Rejected
-from gpu_pipeline.forecast_files.series_file import SeriesColumns, read_series
+from gpu_pipeline.forecast_files.series_file import Reading, SeriesColumns, read_series
 
 COLUMNS = SeriesColumns(
     id="item", time="day", value="units", known_ahead=("price", "event"), static=("shop",)
@@ -27,8 +27,9 @@ def read(path: Path, text: str | None = ROWS, **how: Any) -> tuple[pd.DataFrame,
     if text is not None:
         path.write_text(text)
     rejected = Rejected()
-    columns = how.pop("columns", COLUMNS)
-    frame, told = read_series(path, columns, rejected, **{"freq": "D", **how})
+    columns, texts = how.pop("columns", COLUMNS), how.pop("texts", ())
+    reading = Reading(**{"freq": "D", **how})
+    frame, told = read_series(path, columns, rejected, reading, texts=texts)
     return frame.astype({"unique_id": "str"}), rejected, told
 
 
@@ -67,12 +68,12 @@ def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path) -> None:
         "day: no time": 1,
         "day: missing": 1,
         "units: no number": 1,
-        "broken row: 2 fields instead of 6": 1,
+        "broken row: 2 fields, not 6": 1,
     }
 
 
 def test_a_file_without_a_sound_row_says_what_is_wrong_with_the_first(tmp_path: Path) -> None:
-    with pytest.raises(IngestError, match="None of the 1 rows .* record 1: day: no time"):
+    with pytest.raises(IngestError, match=r"None of the 1 rows .* record 1: day: no time"):
         read(tmp_path / "s.csv", "item,day,units,price,event,shop\na,x,1,1,,s\n")
 
 
@@ -101,7 +102,7 @@ def test_days_make_whole_weeks_where_they_are_to_be_added_up(tmp_path: Path) -> 
         "days are added up to weeks from Monday on; 6 rows of weeks that are not whole are left "
         "out",
     )
-    with pytest.raises(IngestError, match="lie on 7 weekdays, weeks .* with --sum"):
+    with pytest.raises(IngestError, match=r"lie on 7 weekdays, weeks .* with --sum"):
         read(tmp_path / "s.csv", days(20), freq="W")
     with pytest.raises(IngestError, match="no whole week from a Monday to a Sunday"):
         read(tmp_path / "s.csv", days(9, "2026-01-06"), freq="W", add_up=True)

@@ -12,12 +12,15 @@ from api.schemas import (
     Forecast,
     Page,
     Product,
+    ProductCard,
     ProductQuality,
+    ProductReorder,
     RelatedProduct,
     Relation,
     SnapshotNote,
 )
 from api.serving import ServingNow
+from gpu_pipeline.publish import Snapshot
 
 __all__ = ["router"]
 
@@ -63,6 +66,23 @@ def forecast(product_id: ProductId, serving: ServingNow) -> Answer[Forecast]:
         return Answer(data=found, snapshot=SnapshotNote.of(snapshot))
 
 
+@router.get("/{product_id:path}/reorder", responses=declared(404))
+def reorder(product_id: ProductId, serving: ServingNow) -> Answer[ProductReorder]:
+    """What to order of one product at each location, beside its sentiment and traffic."""
+    with serving.published.reading() as snapshot:
+        product, rows = _product(snapshot, product_id), snapshot.reorder(product_id)
+        if not rows:
+            known = "This product is in no stock count: load the table inventory."
+            raise HTTPException(404, known if product else _UNKNOWN)
+        found = ProductReorder.of(
+            rows,
+            name=product.name if product else None,
+            sentiment=product.sentiment if product else None,
+            traffic=snapshot.traffic(product_id),
+        )
+        return Answer(data=found, snapshot=SnapshotNote.of(snapshot))
+
+
 @router.get("/{product_id:path}/quality", responses=declared(404))
 def quality(product_id: ProductId, serving: ServingNow) -> Answer[ProductQuality]:
     """What comes back of one product, and what is complained about, week by week."""
@@ -87,3 +107,26 @@ def related(
             raise HTTPException(404, _UNKNOWN)
         found = [RelatedProduct.model_validate(row) for row in rows]
         return Answer(data=found, snapshot=SnapshotNote.of(snapshot))
+
+
+# The last one: a path that ends in none of the words above is an id.
+@router.get("/{product_id:path}", responses=declared(404))
+def product(product_id: ProductId, serving: ServingNow) -> Answer[ProductCard]:
+    """One product on one card: demand to come, what to order, quality, sentiment and traffic."""
+    with serving.published.reading() as snapshot:
+        known = _product(snapshot, product_id)
+        if known is None:
+            raise HTTPException(404, _UNKNOWN)
+        found = ProductCard.of(
+            known,
+            forecast=snapshot.forecast(product_id),
+            reorder=snapshot.reorder(product_id),
+            quality=snapshot.quality(product_id),
+            traffic=snapshot.traffic(product_id),
+        )
+        return Answer(data=found, snapshot=SnapshotNote.of(snapshot))
+
+
+def _product(snapshot: Snapshot, product_id: str) -> Product | None:
+    row = snapshot.product(product_id)
+    return None if row is None else Product.of(row)

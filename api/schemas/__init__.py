@@ -19,6 +19,7 @@ from api.schemas.customers import (
     OpenCase,
 )
 from api.schemas.models import Model
+from api.schemas.product_card import DemandOutlook, ProductCard
 from api.schemas.products import (
     Forecast,
     ForecastDay,
@@ -28,6 +29,7 @@ from api.schemas.products import (
     RelatedProduct,
     Relation,
 )
+from api.schemas.reorder import ProductReorder, ProductTraffic, ReorderLocation, ReorderPlan
 from api.schemas.segments import (
     AssignedSegment,
     CustomerSegment,
@@ -47,6 +49,7 @@ __all__ = [
     "CustomerIds",
     "CustomerSegment",
     "CustomerValue",
+    "DemandOutlook",
     "Fault",
     "Forecast",
     "ForecastDay",
@@ -60,10 +63,15 @@ __all__ = [
     "Page",
     "Problem",
     "Product",
+    "ProductCard",
     "ProductQuality",
+    "ProductReorder",
+    "ProductTraffic",
     "QualityWeek",
     "RelatedProduct",
     "Relation",
+    "ReorderLocation",
+    "ReorderPlan",
     "Segment",
     "SegmentMove",
     "SegmentTrait",

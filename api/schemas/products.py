@@ -12,6 +12,7 @@ __all__ = [
     "ForecastDay",
     "Product",
     "ProductQuality",
+    "ProductSentiment",
     "QualityWeek",
     "RelatedProduct",
     "Relation",
@@ -52,6 +53,9 @@ class ForecastDay(BaseModel):
     p10: float = Field(description="One day in ten sells less.")
     p50: float
     p90: float = Field(description="Nine days in ten sell less.")
+    total_sd: float = Field(
+        description="Standard deviation of the error of `mean` summed up to this day."
+    )
 
 
 class Forecast(BaseModel):

@@ -7,7 +7,8 @@ escaped, since plotly takes tags in its texts.
 
 from gpu_pipeline.charts.behaviour import abandonment_river, funnel_steps, retention_map
 from gpu_pipeline.charts.customers import segment_map
-from gpu_pipeline.charts.demand import HISTORY_WEEKS, forecast_fan
+from gpu_pipeline.charts.demand import HISTORY_WEEKS, forecast_fan, series_fan
+from gpu_pipeline.charts.inventory import stock_cover
 from gpu_pipeline.charts.loading import SHOWN_REASONS, rejections_bar
 from gpu_pipeline.charts.segments import (
     SHOWN_FEATURES,
@@ -32,6 +33,8 @@ __all__ = [
     "segment_heat_map",
     "segment_map",
     "sentiment_river",
+    "stock_cover",
+    "series_fan",
     "value_calibration",
     "value_lift",
 ]

@@ -9,6 +9,7 @@ import typer
 
 from gpu_pipeline.cli import (
     exporting,
+    forecasting,
     governing,
     looking,
     quality,
@@ -47,6 +48,7 @@ for command in (
     texts.train,
     sessionizing.sessionize,
     segmenting.segment,
+    forecasting.forecast,
     exporting.export_segment,
     serving.serve,
 ):

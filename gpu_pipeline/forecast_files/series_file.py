@@ -16,7 +16,7 @@ from gpu_pipeline.forecasting.frequency import Freq
 from gpu_pipeline.ingest.reading import Block, Dialect, read_blocks
 from gpu_pipeline.ingest.transforms import floats_of
 
-__all__ = ["SeriesColumns", "read_series"]
+__all__ = ["Reading", "SeriesColumns", "read_series"]
 
 _DAY_US = 86_400_000_000
 _WEEK_DAYS = 7
@@ -41,14 +41,23 @@ class SeriesColumns:
         return list(dict.fromkeys([self.id, self.time, *value, *self.known_ahead, *self.static]))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How rows are read: as days or as weeks, times by a format (else ISO 8601), and whether rows
+    of one series and period are to be added up.
+    """
+
+    freq: Freq
+    time_format: str | None = None
+    add_up: bool = False
+
+
 def read_series(
     path: Path,
     columns: SeriesColumns,
     rejected: Rejected,
+    reading: Reading,
     *,
-    freq: Freq,
-    time_format: str | None = None,
-    add_up: bool = False,
     texts: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The sound rows as `unique_id` (categories), `ds`, `y` and the other columns; what to tell.
@@ -63,18 +72,18 @@ def read_series(
         IngestError: the file can't be read, has no sound row, or repeats a series and period.
     """
     blocks = read_blocks(path, Dialect(fields=tuple(columns.names)))
-    tables = [_typed(block, columns, rejected, path, time_format) for block in blocks]
+    tables = [_typed(block, columns, rejected, path, reading.time_format) for block in blocks]
     rows = pa.concat_tables(tables).unify_dictionaries()
     if not len(rows):
         raise rejected.refuse_all(path)
     frame = _frame(rows, columns, texts)
     day = np.floor_divide(rows["time"].to_numpy(), _DAY_US)
-    if freq == "D":
-        return _once(frame.assign(ds=_dates(day)), path, "day", add_up=add_up), ()
+    if reading.freq == "D":
+        return _once(frame.assign(ds=_dates(day)), path, "day", add_up=reading.add_up), ()
     weekdays = np.unique((day - _MONDAY) % _WEEK_DAYS)
     if len(weekdays) == 1:
-        return _once(frame.assign(ds=_dates(day)), path, "week", add_up=add_up), ()
-    if not add_up:
+        return _once(frame.assign(ds=_dates(day)), path, "week", add_up=reading.add_up), ()
+    if not reading.add_up:
         message = (
             f"Times of {path} lie on {len(weekdays)} weekdays, weeks (--freq W) are given by one: "
             "add days up to weeks that begin on Monday with --sum, or take --freq D."
@@ -178,7 +187,6 @@ def _whole_weeks(
         raise IngestError(message)
     kept = frame.assign(ds=_dates(monday))[is_whole]
     left = int((~is_whole).sum())
-    told = (
-        f"days are added up to weeks from Monday on; {left:,} rows are of weeks that are not whole"
-    )
-    return _added_up(kept), (told,)
+    told = "days are added up to weeks from Monday on"
+    rest = f"; {left:,} rows of weeks that are not whole are left out" if left else ""
+    return _added_up(kept), (told + rest,)

@@ -85,7 +85,9 @@ def forecast_demand(
         panel = panel.hiding(days_out_of_stock(panel, counted, time_zone=time_zone))
     fitted = DemandForecaster(horizon=horizon).fit(panel)
     models = backend.to_pandas(fitted.models_)
-    table = backend.to_pandas(fitted.predict()).merge(models, on="unique_id", how="left")
+    days = fitted.predict().merge(fitted.total_spread(), on=["unique_id", "ds"])
+    table = backend.to_pandas(days).merge(models, on="unique_id", how="left")
+    table = table.sort_values(["unique_id", "ds"], ignore_index=True)
     table = table.rename(columns={"unique_id": "product_id", "ds": "day"})
     table["horizon"] = (table["day"] - last_day).dt.days
     table["as_of"] = last_day

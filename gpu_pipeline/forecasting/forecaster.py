@@ -1,26 +1,38 @@
 """DemandForecaster: fit on a long frame, get a frame of forecasts with intervals."""
 
-from dataclasses import asdict
-from typing import Self
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Self
 
-from gpu_pipeline.backend import Backend, Frame
-from gpu_pipeline.errors import NotFitted
-from gpu_pipeline.forecasting.backtest import Backtest, backtest
+from gpu_pipeline.backend import Array, Backend, Frame
+from gpu_pipeline.errors import NotFitted, PanelError
+from gpu_pipeline.forecasting.backtest import WINDOWS, Backtest, Forecasts, backtest
+from gpu_pipeline.forecasting.frequency import FREQUENCIES, Freq
 from gpu_pipeline.forecasting.intervals import QUANTILES, quantile_forecasts
-from gpu_pipeline.forecasting.panel import FREQUENCIES, Freq, Panel
+from gpu_pipeline.forecasting.panel import Panel
+from gpu_pipeline.forecasting.totals import total_spread
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
 __all__ = ["DemandForecaster"]
 
 
 class DemandForecaster:
-    """Forecasts of many series at once, each by the model that its backtest chose.
+    """Forecasts of many series at once, combined from models by what past windows taught.
 
-    `horizon` is how many periods to forecast, `freq` whether they are days or weeks. Without a
-    `backend` the device is the one that the fitted frame lies on.
+    `horizon` is how many periods to forecast, `freq` whether they are days or weeks. `known_ahead`
+    names columns whose values are known for the future too (prices, promotions, holidays, events),
+    `static` those that never change in a series (category, store), `hierarchy` the static ones over
+    which forecasts are to add up. `windows` is how many past windows teach and judge, `seed` what
+    the random parts of models start from. Without a `backend` the device is the one that the fitted
+    frame lies on.
 
-    `models_` says for each series (`unique_id`) which `model` was chosen, its mean absolute `error`
-    in the last backtest window and that of seasonal naive, `naive_error`. `evaluation_` has one
-    row a model with its `mae`, `wape`, `mase` and `bias` over all series in that window.
+    `models_` says for each series (`unique_id`) which `model` counts most in its forecast, how much
+    (`weight`), the mean absolute `error` in the last window and that of seasonal naive,
+    `naive_error`. `evaluation_` has one row a model, and one of their combination, with its
+    metrics over all series in that window: its weights were learnt in earlier ones.
 
     >>> import pandas as pd
     >>> days = pd.date_range("2026-01-01", periods=70, unit="us")
@@ -31,9 +43,25 @@ class DemandForecaster:
     [5.0, 5.0, 0.0, 0.0, 5.0, 5.0, 5.0]
     """
 
-    def __init__(self, *, horizon: int, freq: Freq = "D", backend: Backend | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        horizon: int,
+        freq: Freq = "D",
+        known_ahead: Sequence[str] = (),
+        static: Sequence[str] = (),
+        hierarchy: Sequence[str] = (),
+        windows: int = WINDOWS,
+        seed: int = 0,
+        backend: Backend | None = None,
+    ) -> None:
         self.horizon = horizon
         self.freq = freq
+        self.known_ahead = known_ahead
+        self.static = static
+        self.hierarchy = hierarchy
+        self.windows = windows
+        self.seed = seed
         self.backend = backend
 
     def fit(self, panel: "Frame | Panel") -> Self:
@@ -41,7 +69,7 @@ class DemandForecaster:
 
         Raises:
             PanelError: the frame is not such a panel, with every fault found, or is too short.
-            ValueError: the horizon or the frequency is not one that there is.
+            ValueError: the horizon, the frequency or the windows are not ones that there are.
         """
         self._check()
         if not isinstance(panel, Panel):
@@ -51,26 +79,82 @@ class DemandForecaster:
                 f"The panel has freq {panel.freq!r}, the forecaster {self.freq!r}: make them one."
             )
             raise ValueError(message)
-        tested = backtest(panel, horizon=self.horizon)
         self._panel = panel
-        self._mean = tested.forecasts[-1]
-        self._quantiles = quantile_forecasts(panel, tested)
-        self.models_ = _models(panel, tested)
-        self.evaluation_ = _evaluation(panel, tested)
+        self._tested = backtest(
+            panel, horizon=self.horizon, windows=self.windows, seed=self.seed
+        )
+        self.models_ = _models(panel, self._tested)
+        self.evaluation_ = _evaluation(panel, self._tested)
         return self
 
-    def predict(self) -> Frame:
+    def predict(self, future: Frame | None = None) -> Frame:
         """The periods after the last one: `unique_id, ds, mean, p10, p50, p90`, by series and time.
 
         `mean` is the point forecast; p10 <= p50 <= p90 are quantiles, none of them below 0. On
-        one day in ten less than p10 should be sold, on nine days in ten less than p90.
+        one day in ten less than p10 should be sold, on nine days in ten less than p90. `future` has
+        `unique_id`, `ds` and the columns known ahead for these periods.
+
+        Raises:
+            NotFitted: there was no fit.
+            PanelError: `future` is missing, or not what it should be.
+        """
+        panel, made = self._ahead(future)
+        quantiles = quantile_forecasts(panel, made, quantiles=QUANTILES)
+        columns = {f"p{round(100 * q)}": one for q, one in zip(QUANTILES, quantiles, strict=True)}
+        return self._frame({"mean": made.forecasts[-1], **columns})
+
+    def total_spread(self, future: Frame | None = None) -> Frame:
+        """How far sums may be off: `unique_id, ds, total_sd`, by series and time.
+
+        `total_sd` is the standard deviation of the error of the sum of all periods up to this one,
+        in units: what stock for the time of a delivery has to allow for.
+
+        Raises:
+            NotFitted: there was no fit.
+            PanelError: `future` is missing, or not what it should be.
+        """
+        panel, made = self._ahead(future)
+        return self._frame({"total_sd": total_spread(panel, made)})
+
+    def backtest(self) -> Frame:
+        """The metrics of every model and of their combination in each past window, latest last.
+
+        Columns `window` (its first period), `model`, `mae`, `wape`, `mase`, `bias`, `rmsse`, …
 
         Raises:
             NotFitted: there was no fit.
         """
-        if not hasattr(self, "models_"):
-            message = "This DemandForecaster has not been fitted: call fit(panel) first."
-            raise NotFitted(message)
+        self._check_fitted()
+        rows = [
+            {"window": start, "model": name, **asdict(metrics)}
+            for window, start in enumerate(self._starts())
+            for name, metrics in self._tested.evaluation(window).items()
+        ]
+        return self._panel.backend.frames.DataFrame(
+            {name: [row[name] for row in rows] for name in rows[0]}
+        )
+
+    def _starts(self) -> list[Any]:
+        step, panel = FREQUENCIES[self.freq].step_us, self._panel
+        starts = [panel.start_us + step * at for at in self._tested.origins[:-1]]
+        frames = panel.backend.frames
+        return list(panel.backend.to_host(frames.Series(starts).astype("datetime64[us]")))
+
+    def _ahead(self, future: Frame | None) -> tuple[Panel, Forecasts]:
+        """The panel with what is known ahead, and the forecasts of all windows and the end."""
+        self._check_fitted()
+        panel = self._panel
+        if future is not None:
+            panel = panel.with_future(self._there(future), steps=self.horizon)
+        elif panel.known.names and panel.known.periods < panel.y.shape[1] + self.horizon:
+            message = (
+                f"The forecaster was fitted with {', '.join(panel.known.names)} known ahead: give "
+                f"predict a future with these columns for the {self.horizon} periods to come."
+            )
+            raise PanelError(message)
+        return panel, self._tested.finished(panel)
+
+    def _frame(self, columns: dict[str, Array]) -> Frame:
         panel, xp = self._panel, self._panel.backend.xp
         frames, count = panel.backend.frames, len(panel.ids)
         ds_us = xp.tile(panel.future(self.horizon), count)
@@ -78,19 +162,31 @@ class DemandForecaster:
             {
                 "unique_id": panel.ids.repeat(self.horizon),
                 "ds": frames.Series(ds_us).astype("datetime64[us]"),
-                "mean": self._mean.reshape(-1),
-                **{
-                    f"p{round(100 * quantile)}": values.reshape(-1)
-                    for quantile, values in zip(QUANTILES, self._quantiles, strict=True)
-                },
+                **{name: one.reshape(-1).astype("float64") for name, one in columns.items()},
             }
         )
 
     def _panel_of(self, frame: Frame) -> Panel:
+        return Panel.from_frame(
+            self._there(frame),
+            freq=self.freq,
+            backend=self._device(frame),
+            known_ahead=list(self.known_ahead),
+            static=list(dict.fromkeys([*self.static, *self.hierarchy])),
+        )
+
+    def _device(self, frame: Frame) -> Backend:
         on_host = not hasattr(frame, "to_pandas")  # which only a cuDF frame has
-        backend = self.backend or Backend.choose("cpu" if on_host else "gpu")
-        there = backend.from_pandas(frame) if on_host else frame
-        return Panel.from_frame(there, freq=self.freq, backend=backend)
+        return self.backend or Backend.choose("cpu" if on_host else "gpu")
+
+    def _there(self, frame: Frame) -> Frame:
+        on_host = not hasattr(frame, "to_pandas")
+        return self._device(frame).from_pandas(frame) if on_host else frame
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "models_"):
+            message = "This DemandForecaster has not been fitted: call fit(panel) first."
+            raise NotFitted(message)
 
     def _check(self) -> None:
         if self.horizon < 1:
@@ -99,24 +195,27 @@ class DemandForecaster:
         if self.freq not in FREQUENCIES:
             message = f"freq is {self.freq!r}: it can be {' or '.join(map(repr, FREQUENCIES))}."
             raise ValueError(message)
+        if self.windows < 2:
+            message = f"windows is {self.windows}: at least 2, one to learn from and one to judge."
+            raise ValueError(message)
 
 
 def _models(panel: Panel, tested: Backtest) -> Frame:
     xp, frames = panel.backend.xp, panel.backend.frames
-    young = panel.y.shape[1] - panel.first < panel.season
-    choice = xp.where(tested.smooths, 0, xp.where(young, 2, 1))
-    names = frames.Series(["smoothing", "seasonal_naive", "mean"], dtype="str")
+    error, naive_error = tested.errors()
+    names = frames.Series(list(tested.models), dtype="str")
     return frames.DataFrame(
         {
             "unique_id": panel.ids,
-            "model": names.iloc[choice].reset_index(drop=True),
-            "error": tested.error,
-            "naive_error": tested.naive_error,
+            "model": names.iloc[tested.choice].reset_index(drop=True),
+            "weight": tested.weights.max(axis=1).astype("float64"),
+            "error": error,
+            "naive_error": naive_error,
         }
     )
 
 
 def _evaluation(panel: Panel, tested: Backtest) -> Frame:
-    rows = [asdict(metrics) for metrics in tested.evaluation.values()]
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return panel.backend.frames.DataFrame({"model": list(tested.evaluation), **columns})
+    metrics = {name: asdict(one) for name, one in tested.evaluation().items()}
+    columns = {key: [row[key] for row in metrics.values()] for key in next(iter(metrics.values()))}
+    return panel.backend.frames.DataFrame({"model": list(metrics), **columns})

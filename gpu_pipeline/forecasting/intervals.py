@@ -5,8 +5,9 @@ from math import ceil, floor
 from statistics import NormalDist
 
 from gpu_pipeline.backend import Array, Backend
+from gpu_pipeline.forecasting.backtest import Forecasts
 from gpu_pipeline.forecasting.panel import Panel
-from gpu_pipeline.forecasting.past_errors import KINDS, PastErrors, Tested, stretched
+from gpu_pipeline.forecasting.past_errors import KINDS, PastErrors, stretched
 
 __all__ = ["QUANTILES", "quantile_forecasts"]
 
@@ -17,7 +18,7 @@ _FEWEST = 9  # errors that say anything at all
 
 
 def quantile_forecasts(
-    panel: Panel, tested: Tested, *, quantiles: Sequence[float] = QUANTILES
+    panel: Panel, tested: Forecasts, *, quantiles: Sequence[float] = QUANTILES
 ) -> Array:
     """The quantiles of the forecasts made at the end, (quantiles, series, horizon).
 
@@ -84,7 +85,7 @@ def _conformal(errors: Array, seen: Array, levels: Sequence[float]) -> Array:
         places = [_place(level, count) for count in backend.to_host(counts).tolist()]
         rank, further = xp.asarray(places).T
         known = ordered[rank.astype("int64"), xp.arange(len(places))] + deviation * further
-        quantiles[i] = xp.where(counts < _FEWEST, NormalDist().inv_cdf(level), known)
+        quantiles[i] = xp.where(counts < _FEWEST, _normal(level), known)
     return quantiles
 
 
@@ -93,10 +94,12 @@ def _place(level: float, count: int) -> tuple[int, float]:
     place = level * (count + 1)
     rank = floor(place) if level < 0.5 else ceil(place) if level > 0.5 else round(place)
     inside = max(1, min(rank, count))
-    if rank == inside:
-        return inside - 1, 0.0
-    normal = NormalDist()
-    return inside - 1, normal.inv_cdf(level) - normal.inv_cdf(inside / (max(count, 1) + 1))
+    beyond = 0.0 if rank == inside else _normal(level) - _normal(inside / (max(count, 1) + 1))
+    return inside - 1, beyond
+
+
+def _normal(level: float) -> float:
+    return NormalDist().inv_cdf(level)
 
 
 def _check(quantiles: Sequence[float]) -> None:

@@ -107,6 +107,8 @@ def with_future(
     for name, past in zip(known.names, known.values, strict=True):
         # Every series has a row in every period: the matrix has the shape and order of the panel.
         matrix, found = _matrix(rows, name)
+        if found is None and name in known.categories and bool(rows.backend.xp.isnan(matrix).all()):
+            matrix, found = rows.backend.xp.full_like(matrix, -1), ()  # nulls alone are of any kind
         _check_kind(name, is_text=found is not None, was_text=name in known.categories)
         if found is not None:
             matrix, unseen = _recoded(matrix, found, known.categories[name], rows.backend)
@@ -182,36 +184,31 @@ def _blocks(matrix: Array, backend: Backend) -> Iterator[slice]:
 
 def _cell_faults(rows: LongFrame, *, ids: "pd.Index[Any]", next_us: int, steps: int) -> list[str]:
     """What there is too much or too little of, each with an example."""
-    xp, step_us = rows.backend.xp, FREQUENCIES[rows.freq].step_us
+    backend, xp, step_us = rows.backend, rows.backend.xp, FREQUENCIES[rows.freq].step_us
     end_us = next_us + (steps - 1) * step_us
-    span = f"{day_text(next_us)} to {day_text(end_us)}"
+    asked = f"the {steps} periods {day_text(next_us)} to {day_text(end_us)}"
     place = xp.asarray(ids.get_indexer(rows.ids))
+    ahead_us = rows.start_us + step_us * xp.arange(rows.periods) - next_us
+    is_asked = (ahead_us >= 0) & (ahead_us <= end_us - next_us) & (ahead_us % step_us == 0)
+
     faults = []
-    if bool((place < 0).any()):
-        strangers = rows.ids[place < 0]
-        example = host_list(strangers[:1], rows.backend)[0]
+    strangers = rows.ids[place < 0]
+    if len(strangers):
+        example = host_list(strangers[:1], backend)[0]
         faults.append(f"{len(strangers)} series are not in the panel, such as {example!r}")
-    period_us = rows.start_us + step_us * xp.arange(rows.periods)
-    is_asked = (
-        (period_us >= next_us) & (period_us <= end_us) & ((period_us - next_us) % step_us == 0)
-    )
     outside = int(rows.has_row[:, ~is_asked].sum())
     if outside:
-        faults.append(f"{outside} rows are not of the {steps} periods {span}: leave them out")
-    lacking = xp.ones((len(ids), steps), dtype=bool)
-    step = ((period_us - next_us) // step_us)[is_asked]
-    here = (place >= 0).nonzero()[0]
-    lacking[place[here][:, None], step[None]] = ~rows.has_row[
-        here[:, None], is_asked.nonzero()[0][None]
-    ]
-    missing = int(lacking.sum())
+        faults.append(f"{outside} rows are not of {asked}: leave them out")
+    there = xp.zeros((len(ids), steps), dtype=bool)
+    step, known = (ahead_us // step_us)[is_asked], (place >= 0).nonzero()[0]
+    there[place[known][:, None], step[None]] = rows.has_row[known][:, is_asked]
+    missing = int((~there).sum())
     if missing:
-        series, period = divmod(int(lacking.reshape(-1).argmax()), steps)
-        example = host_list(ids[series : series + 1], rows.backend)[0]
+        series, first = divmod(int((~there).reshape(-1).argmax()), steps)
+        example = host_list(ids[series : series + 1], backend)[0]
         faults.append(
             f"{missing} of {len(ids) * steps} rows are missing, such as {example!r} on "
-            f"{day_text(next_us + period * step_us)}: every series needs a row in each of the "
-            f"{steps} periods {span}"
+            f"{day_text(next_us + first * step_us)}: every series needs a row in each of {asked}"
         )
     return faults
 

@@ -196,15 +196,19 @@ class Lanes:
                 total += trend * trend * sums.damping_2
         return total
 
-    def best_forecast(self, time: int, damping: Array) -> tuple[Array, Array]:
-        """(the least squares (series,), what that lane expects from `time` on (series, steps))."""
-        xp, best = self._xp, self.squares.argmin(axis=0)
-        series = xp.arange(len(best))
+    def best_forecast(self, time: int, damping: Array, *, lanes: int) -> tuple[Array, Array]:
+        """(the least squares (series,), what the best `lanes` on average expect from `time` on).
+
+        The latter is (series, steps).
+        """
+        xp, series = self._xp, self._xp.arange(self.squares.shape[1])
+        best = self.squares.argsort(axis=0)[:lanes]
         phases = (time + xp.arange(len(damping))) % len(self._season)
-        season = self._season[:, best, series][phases].T
-        level = self._level[best, series][:, None] + damping * self._trend[best, series][:, None]
+        season = self._season[:, best, series][phases]
+        trend = damping[:, None, None] * self._trend[best, series]
+        level = self._level[best, series] + trend
         expected = level * season if self._form == "multiplicative" else level + season
-        return self.squares[best, series], expected
+        return self.squares[best[0], series], expected.mean(axis=1).T
 
     def _add(self, state: Array, error: Array, weight: Array) -> None:
         xp = self._xp
@@ -236,9 +240,11 @@ class Race:
             for lanes, of_path in zip(self._groups, self._paths.pop(0)[1], strict=True):
                 lanes.squares += of_path
 
-    def forecast(self) -> Array:
-        """What each series' best lane so far expects next, (series, steps)."""
+    def forecast(self, *, lanes: int = 1) -> Array:
+        """What the best `lanes` of each series' best group on average expect, (series, steps)."""
         xp = self._xp
-        found = [lanes.best_forecast(self._time, self._damping) for lanes in self._groups]
+        found = [
+            group.best_forecast(self._time, self._damping, lanes=lanes) for group in self._groups
+        ]
         best = xp.stack([squares for squares, _ in found]).argmin(axis=0)
         return xp.stack([expected for _, expected in found])[best, xp.arange(len(best))]

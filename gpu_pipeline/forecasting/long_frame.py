@@ -152,7 +152,7 @@ def coded(values: Series, backend: Backend) -> Coded:
     """
     xp = backend.xp
     codes, found = (
-        (values.cat.codes.values, values.cat.categories)
+        (values.cat.codes.astype("int32").fillna(-1).values, values.cat.categories)
         if str(values.dtype) == "category"
         else values.factorize()
     )

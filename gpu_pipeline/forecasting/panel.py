@@ -29,6 +29,7 @@ __all__ = ["FREQUENCIES", "Freq", "Frequency", "Panel"]
 _STOCK = "stock"
 _BUSY_SERIES = 20  # sold on a usual day: none by chance would be one day in hundreds of millions
 _USUAL_PERIODS = 28  # before a period; those of them with trade tell what is usual
+_CLOSED_SHARE = 0.02  # of what is usually sold in a period, below which it had no trade
 _CLOSED_CYCLES = 4  # in a row, after which a weekday counts as one without trade
 
 
@@ -223,19 +224,19 @@ class Panel:
     def open_periods(self) -> Array:
         """Which periods had trade, bool (periods,).
 
-        A period is closed where not one series was sold though many were in the periods before
-        (a holiday, a weekly day of rest): its zeros say nothing about demand. In a panel of few
-        or rarely sold series every period counts as open.
+        A period is closed where next to nothing was sold though many series were in the periods
+        before (a holiday, a weekly day of rest): its zeros say nothing about demand. In a panel of
+        few or rarely sold series every period counts as open.
         """
         xp = self.backend.xp
-        sold = (self.y != 0).sum(axis=0)
+        sold, units = (self.y != 0).sum(axis=0), self.y.sum(axis=0, dtype="float64")
         now = xp.arange(len(sold))
         since = xp.maximum(now - _USUAL_PERIODS, 0)
-        series, periods = (
-            _sums_between(sold, since, now, xp),
-            _sums_between(sold > 0, since, now, xp),
+        series, usual, periods = (
+            _sums_between(values, since, now, xp) for values in (sold, units, sold > 0)
         )
-        return (sold > 0) | (series < _BUSY_SERIES * xp.maximum(periods, 1))
+        is_busy = series >= _BUSY_SERIES * xp.maximum(periods, 1)
+        return ~is_busy | ((sold > 0) & (units * periods >= _CLOSED_SHARE * usual))
 
     def open_steps(self, *, origin: int, steps: int) -> Array:
         """Which of the `steps` periods from `origin` on fall on weekdays with trade, bool (steps,).
@@ -293,5 +294,5 @@ def _matrix_faults(
 
 def _sums_between(values: Array, begin: Array, end: Array, xp: ModuleType) -> Array:
     """For each i the sum of `values` from `begin[i]` up to, not including, `end[i]`."""
-    sums = xp.concatenate([xp.zeros(1, dtype="int64"), xp.cumsum(values)])
+    sums = xp.concatenate([xp.zeros(1), xp.cumsum(values, dtype="float64")])
     return sums[end] - sums[begin]

@@ -8,41 +8,32 @@ another: a product with three sales in a year has intervals that hold.
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from gpu_pipeline.backend import Array, Backend
 from gpu_pipeline.forecasting.panel import Panel
 
-__all__ = ["KINDS", "PastErrors", "Tested", "kinds", "spread", "stretched"]
+if TYPE_CHECKING:
+    # Which learns its weights from the kinds that there are here.
+    from gpu_pipeline.forecasting.backtest import Forecasts
+
+__all__ = ["KINDS", "PastErrors", "kinds", "spread", "stretched"]
 
 _LOOK_BACK = 56  # periods that tell how a series is sold
+_KNOWN = 26  # periods after which they do, where two seasons are longer
+_YOUNG = 13  # periods, less than which say little, where a season is longer
 _OFTEN = (0.05, 0.15, 0.35, 0.7)  # shares of them with a sale, that part rare from frequent series
 KINDS = len(_OFTEN) + 2  # the last are series too young to be told apart
 # A forecast twice the mean is off by a factor of this power of two more: 0 for errors that are
 # the same whatever is sold, 0.5 for counts, 1 for shares. Half had the least pinball loss on sets
 # of gifts by day and by week, and of a grocer by day and by week.
 _POWER = 0.5
-_LEAST = 0.1  # of the mean, that a forecast of nothing counts as
+_LIFE_LONG = 0.3  # of the spread over its life, that a series has at least: it may wake up again
+_ADDED = 1.0  # of the mean, to a forecast: where it is for nothing that is not certain
+_MOST_TIMES = 30.0  # the mean, that a forecast counts as at most
 _OWN_WINDOWS = 2.0  # how many windows of its own a series must have to be half believed
+_BLOCK_BYTES = 2**26  # that a copy of the series' values may take at a time
 _MOST = 5.0  # scales that an error counts as at most where one series is compared with others
-
-
-class Tested(Protocol):
-    """What is read of a backtest, of series or of their sums.
-
-    `origins` end with the end of the panel, a window is the first `window` periods from an origin
-    on, `forecasts` are (origins, series, horizon), and `known` is bool (windows, series): whether
-    the series could be forecast at the start of a window.
-    """
-
-    @property
-    def origins(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def window(self) -> int: ...  # noqa: D102
-    @property
-    def forecasts(self) -> Array: ...  # noqa: D102
-    @property
-    def known(self) -> Array: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +57,7 @@ class PastErrors:
     step: Array
 
     @classmethod
-    def of(cls, panel: Panel, tested: Tested) -> Self:
+    def of(cls, panel: Panel, tested: "Forecasts") -> Self:
         """The errors of every window of the backtest."""
         xp, end, window = panel.backend.xp, panel.y.shape[1], tested.window
         horizon, starts = tested.forecasts.shape[2], tested.origins[:-1]
@@ -83,22 +74,21 @@ class PastErrors:
         scaled = xp.where(seen, errors / xp.where(seen, scale, 1.0), 0.0).astype("float32")
         then = xp.stack([kinds(panel, at) for at in starts])
         own, own_now = _own_factors(scaled, seen, then, xp)
-        is_open = panel.open_steps(origin=end, steps=horizon)
         return cls(
-            scaled=scaled / own[:, :, None],
+            scaled=scaled / own[:, :, None].astype("float32"),
             squares=(scale * own[:, :, None]) ** 2,
             seen=seen,
             kinds=then,
             kinds_now=kinds(panel, end),
-            scale=_scale(panel, end, tested.forecasts[-1]) * own_now[:, None] * is_open,
+            scale=_scale(panel, end, tested.forecasts[-1]) * own_now[:, None],
             step=_step_of_window(panel, window, horizon),
         )
 
     def alike(self, kind: int | None) -> tuple[Array, Array]:
         """The windows and the series that errors of a kind are of; of every kind for None."""
-        usable: Array = self.seen.any(axis=2)
+        usable: Array = self.seen.max(axis=2)
         if kind is not None:
-            usable &= self.kinds == kind
+            usable[self.kinds != kind] = False
         windows, series = usable.nonzero()
         return windows, series
 
@@ -129,23 +119,16 @@ def spread(panel: Panel, origin: int) -> Array:
     """How much each series varied in its last periods before `origin`, (series,), in its unit.
 
     The standard deviation about the mean of each weekday, or about the mean where a period is a
-    week. A series younger than two seasons gets its mean times the ratio of the two that is usual.
+    week; at least three tenths of that of its whole life. A series younger than two seasons (of
+    weeks: than 26) gets its mean times the ratio of the two that is usual.
     """
-    xp, cycle = panel.backend.xp, panel.cycle
-    recent = _recent(panel, origin)
-    # Empty periods before the first fill up a last week that is not whole.
-    missing = -recent.shape[1] % cycle
-    periods = xp.arange(origin - recent.shape[1] - missing, origin)
-    alive = (periods >= panel.first[:, None]) & (periods >= 0)
-    padded = xp.pad(recent, ((0, 0), (missing, 0)))
-    shape = (len(recent), -1, cycle)
-    values, alive = xp.where(alive, padded, 0.0).reshape(shape), alive.reshape(shape)
-    usual = values.sum(axis=1) / xp.maximum(alive.sum(axis=1), 1)
-    squares = (xp.where(alive, values - usual[:, None], 0.0) ** 2).sum(axis=(1, 2))
-    count = alive.sum(axis=(1, 2))
-    own = xp.sqrt(squares / xp.maximum(count - (cycle if cycle > 1 else 0), 1))
-    mean = values.sum(axis=(1, 2)) / xp.maximum(count, 1)
-    old = origin - panel.first >= min(2 * panel.season, _LOOK_BACK)
+    xp, age = panel.backend.xp, origin - panel.first
+    own, mean = xp.zeros((2, len(panel.ids)))
+    for rows in panel.blocks(bytes_per_series=40 * max(origin, 1), budget_bytes=_BLOCK_BYTES):
+        life_long, _ = _about_weekdays(panel, rows, 0, origin)
+        lately, mean[rows] = _about_weekdays(panel, rows, max(0, origin - _LOOK_BACK), origin)
+        own[rows] = xp.maximum(lately, _LIFE_LONG * life_long)
+    old = age >= min(2 * panel.season, _KNOWN)
     known = old & (mean > 0)
     ratio = float(xp.median(own[known] / mean[known])) if bool(known.any()) else 1.0
     return xp.where(old, own, ratio * abs(mean))
@@ -154,13 +137,30 @@ def spread(panel: Panel, origin: int) -> Array:
 def kinds(panel: Panel, origin: int) -> Array:
     """Which series are alike at `origin`: by how often they were sold in their life, int (series,).
 
-    From 0, the rarest, to `KINDS` - 1, those less than a season old.
+    From 0, the rarest, to `KINDS` - 1, those less than a season old (of weeks: than 13).
     """
     xp, age = panel.backend.xp, origin - panel.first
     recent = _recent(panel, origin)
     share = (recent != 0).sum(axis=1) / xp.clip(age, 1, recent.shape[1])
     often = sum((share >= edge).astype("int64") for edge in _OFTEN)
-    return xp.where(age < panel.season, KINDS - 1, often)
+    return xp.where(age < min(panel.season, _YOUNG), KINDS - 1, often)
+
+
+def _about_weekdays(panel: Panel, rows: slice, begin: int, end: int) -> tuple[Array, Array]:
+    """The standard deviation about the mean of each weekday, and the mean, both (series,)."""
+    xp, cycle = panel.backend.xp, panel.cycle
+    missing = -(end - begin) % cycle  # periods before the first, to make whole weeks
+    periods = xp.arange(begin - missing, end)
+    alive = (periods >= panel.first[rows, None]) & (periods >= begin)
+    padded = xp.pad(panel.y[rows, begin:end].astype("float64"), ((0, 0), (missing, 0)))
+    values = (padded * alive).reshape(len(padded), -1, cycle)
+    alive = alive.reshape(values.shape)
+    by_weekday = alive.sum(axis=1)
+    usual = values.sum(axis=1) / xp.maximum(by_weekday, 1)
+    squares = (((values - usual[:, None]) * alive) ** 2).sum(axis=(1, 2))
+    count = by_weekday.sum(axis=1)
+    deviation = xp.sqrt(squares / xp.maximum(count - (cycle if cycle > 1 else 0), 1))
+    return deviation, values.sum(axis=(1, 2)) / xp.maximum(count, 1)
 
 
 def _recent(panel: Panel, origin: int) -> Array:
@@ -168,12 +168,17 @@ def _recent(panel: Panel, origin: int) -> Array:
 
 
 def _scale(panel: Panel, origin: int, made: Array) -> Array:
-    """What an error of each forecast (series, steps) made at `origin` is to be measured by."""
-    xp, recent = panel.backend.xp, _recent(panel, origin)
+    """What an error of each forecast (series, steps) made at `origin` is to be measured by.
+
+    0 on weekdays without trade.
+    """
+    xp, recent, steps = panel.backend.xp, _recent(panel, origin), made.shape[1]
     age = xp.clip(origin - panel.first, 1, recent.shape[1])
     mean = abs(recent.sum(axis=1) / age)[:, None]
-    relative = (xp.maximum(made, 0) + _LEAST * mean) / xp.where(mean > 0, (1 + _LEAST) * mean, 1.0)
-    return spread(panel, origin)[:, None] * relative**_POWER
+    usual = xp.where(mean > 0, mean, 1.0)
+    relative = (xp.clip(made, 0, _MOST_TIMES * usual) + _ADDED * usual) / ((1 + _ADDED) * usual)
+    size = xp.where(mean > 0, relative, 1.0) ** _POWER
+    return spread(panel, origin)[:, None] * size * panel.open_steps(origin=origin, steps=steps)
 
 
 def _own_factors(scaled: Array, seen: Array, then: Array, xp: ModuleType) -> tuple[Array, Array]:

@@ -1,8 +1,8 @@
 """Exponential smoothing of all series at once: level, damped trend, season added or multiplied."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import product
 
 from gpu_pipeline.backend import Array
 from gpu_pipeline.forecasting.lanes import (
@@ -20,6 +20,7 @@ from gpu_pipeline.forecasting.panel import Panel
 __all__ = ["GRID", "MINIMUM_AGE", "exponential_smoothing", "first_periods"]
 
 MINIMUM_AGE = 14  # periods that a series must have lived through to be smoothed
+_AVERAGED = 5  # lanes that a forecast is the mean of; one alone is taken by chance now and then
 _FIRST_PERIODS = 28  # from which the first level and season are taken, or as many whole seasons
 
 # What the state of one block of series may take: on a processor what its caches hold (of 512 KiB
@@ -27,14 +28,16 @@ _FIRST_PERIODS = 28  # from which the first level and season are taken, or as ma
 _BLOCK_BYTES = {"cpu": 2**22, "gpu": 2**31}
 
 _SEASONS: tuple[Season, ...] = ("additive", "multiplicative")
-# A trend takes part where the level is steady enough to have one.
-_LEVELS = {0.0: (0.02, 0.05, 0.1, 0.2, 0.35, 0.6), 0.05: (0.05, 0.1, 0.2)}
+_ALPHAS = (0.01, 0.02, 0.04, 0.07, 0.11, 0.17, 0.26, 0.45)
+_GAMMA_STARS = (0.0, 0.02, 0.05, 0.1)
+_TRENDS = ((0.05, 0.05), (0.15, 0.1), (0.4, 0.2))  # alpha and beta_star
 GRID: tuple[Weights, ...] = (
-    *(Weights.of("none", alpha, 0.0, 0.0) for alpha in _LEVELS[0.0]),
+    *(Weights.of("none", alpha, 0.0, 0.0) for alpha in _ALPHAS),
     *(
         Weights.of(season, alpha, beta_star, gamma_star)
-        for season, beta_star in product(_SEASONS, _LEVELS)
-        for alpha, gamma_star in product(_LEVELS[beta_star], (0.0, 0.03, 0.1))
+        for season in _SEASONS
+        for alpha, beta_star in (*((alpha, 0.0) for alpha in _ALPHAS), *_TRENDS)
+        for gamma_star in _GAMMA_STARS
     ),
 )
 
@@ -47,12 +50,13 @@ def exponential_smoothing(
     Not a number for a series that at an origin is younger than `MINIMUM_AGE`; one that is younger
     than two seasons is forecast without a season. Origins ascend.
 
-    Every series runs through every lane of the grid, from its own first sale on. At each origin
-    the forecast is that of its lane with the least squares so far: those of all one-step errors and
-    of the errors of whole paths of `steps` periods, one started every few periods, that have ended
-    by then. (Paths judge what is asked for; without them a level that chases the days before is
-    often preferred. Young series have only single steps.) So one pass serves all origins, and
-    none sees what comes after it. Nothing is learnt in periods without trade or not observed.
+    Every series runs through every lane of the grid, from its own first sale on. Lanes are judged
+    by the squares so far: those of all one-step errors and of the errors of whole paths of `steps`
+    periods, one started every few periods, that have ended. (Paths judge what is asked for;
+    without them a level that chases the days before is often preferred. Young series have only
+    single steps.) At each origin the form of season and trend is that of the best lane, and the
+    forecast the mean of the best five lanes of that form. So one pass serves all origins, and none
+    sees what comes after it. Nothing is learnt in periods without trade or not observed.
 
     The first level is the mean of the first periods, the first season their mean by phase beside
     it, the first trend 0. States are float64: a lane is within a millionth of one computed alone.
@@ -86,16 +90,22 @@ def _forecast_into(
     damping = xp.cumsum(DAMPING ** xp.arange(1, steps + 1))
     is_open = panel.open_periods()[:last, None]
     groups = _groups(grid, season)
-    bytes_per_series = 8 * sum(map(len, groups)) * (season + 6 + PATHS_AT_ONCE)
-    for rows in panel.blocks(
-        bytes_per_series=bytes_per_series, budget_bytes=_BLOCK_BYTES[panel.backend.device]
-    ):
+
+    def fill(rows: slice) -> None:
         block = _block(panel.rows(rows), is_open, initial[rows], season)
         race = Race([Lanes(block, group, xp) for group in groups], block, damping, xp)
         for i, origin in enumerate(origins):
             race.advance(origin, starts=range(last - steps, -1, -spacing))
-            found = xp.maximum(race.forecast(), 0.0)
+            found = xp.maximum(race.forecast(lanes=_AVERAGED), 0.0)
             made[i, rows] = xp.where(is_old[i, rows][:, None], found, made[i, rows])
+
+    lane_bytes = 8 * (season + 6 + PATHS_AT_ONCE)  # its season, level, trend, squares, paths, …
+    blocks = panel.blocks(
+        bytes_per_series=sum(map(len, groups)) * lane_bytes,
+        budget_bytes=_BLOCK_BYTES[panel.backend.device],
+    )
+    with ThreadPoolExecutor(panel.backend.fits_at_once) as pool:
+        list(pool.map(fill, blocks))
 
 
 def _beginnings(panel: Panel, *, season: int, origins: Sequence[int]) -> tuple[Array, Array]:
@@ -136,17 +146,3 @@ def _block(panel: Panel, is_open: Array, initial: Array, season: int) -> Block:
     return Block.of(
         y, teaches, first=panel.first, level=level, profile=profile, backend=panel.backend
     )
-
-
-def initial_periods(age: Array, panel: Panel) -> tuple[Array, Array]:
-    """As `first_periods`, and whether there is a season; until the backtest asks no more."""
-    xp, season = panel.backend.xp, panel.season
-    seasonal = age >= 2 * season
-    return xp.where(seasonal, first_periods(age, season, panel), MINIMUM_AGE), seasonal
-
-
-def smooth(panel: Panel, *, age: Array, origins: Sequence[int], steps: int) -> Array:
-    """As `exponential_smoothing`, 0 for the young; until the backtest asks no more."""
-    made = exponential_smoothing(panel, origins=origins, steps=steps)
-    young = (age < MINIMUM_AGE)[:, None]
-    return panel.backend.xp.where(young | (made != made), 0.0, made)

@@ -12,7 +12,9 @@ from gpu_pipeline.forecasting.panel import Panel
 from gpu_pipeline.kernels import order_of, run_starts, segment_sums
 from gpu_pipeline.orders import business_day
 
-__all__ = ["days_out_of_stock"]
+__all__ = ["STOCK_COLUMNS", "days_out_of_stock"]
+
+STOCK_COLUMNS = ("product_id", "location", "counted_at", "on_hand")
 
 # Of a product's stock, on average: what customers miss when locations that hold less are empty is
 # lost among the ups and downs of a day, and of fifty stores one is always empty.
@@ -23,8 +25,8 @@ _LONGEST_DAYS = 28  # between two counts with stock: a location that is empty lo
 def days_out_of_stock(panel: Panel, stock: Frame, *, time_zone: str = "UTC") -> Array:
     """On which days of a daily panel demand was not seen, bool (series, days).
 
-    `stock` has product_id, location, counted_at (UTC, without zone) and on_hand of the table
-    `inventory`, rows in any order; a day is one of the `time_zone`. Locations that never had stock
+    `stock` has the `STOCK_COLUMNS` of the table `inventory` (counted_at in UTC, without zone), rows
+    in any order; a day is one of the `time_zone`. Locations that never had stock
     don't count.
 
     - Out at all locations: from the last day on which it was sold before a count that found

@@ -1,6 +1,7 @@
 """Theta: half the trend of a series' whole life, and a level that follows it."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from gpu_pipeline.backend import Array
 from gpu_pipeline.forecasting.lanes import Block, Lanes, Race, Weights, path_spacing
@@ -39,9 +40,8 @@ def theta(
     made = xp.full((len(origins), len(panel.ids), steps), xp.nan, dtype="float32")
     is_open = panel.open_periods()
     closed = panel.backend.to_host((~is_open).nonzero()[0]).tolist()
-    for rows in panel.blocks(
-        bytes_per_series=8 * _COPIES * origins[-1], budget_bytes=_BLOCK_BYTES[panel.backend.device]
-    ):
+
+    def fill(rows: slice) -> None:
         part = panel.rows(rows)
         y = xp.ascontiguousarray(part.y[:, : origins[-1]].T.astype("float64"))
         for time in closed:
@@ -52,6 +52,12 @@ def theta(
             teaches = part.observed[:, :origin].T & is_open[:origin, None]
             found = _forecast(part, y[:origin], teaches, steps, alphas)
             made[i, rows] = xp.where(is_old, found, xp.nan)
+
+    blocks = panel.blocks(
+        bytes_per_series=8 * _COPIES * origins[-1], budget_bytes=_BLOCK_BYTES[panel.backend.device]
+    )
+    with ThreadPoolExecutor(panel.backend.fits_at_once) as pool:
+        list(pool.map(fill, blocks))
     return made
 
 
@@ -74,7 +80,7 @@ def seasonal_indices(
     positive = xp.where(alive, y, 1.0).min(axis=0) > 0
     share = _phase_means(y / xp.where(inside & positive, trend, 1.0), inside, season, panel)
     above = _phase_means(y - trend, inside, season, panel)
-    share = share / xp.where(positive, share.mean(axis=0), 1.0)
+    share = share / xp.where(share.mean(axis=0) > 0, share.mean(axis=0), 1.0)
     above = above - above.mean(axis=0)
     multiplies = seasonal & positive & (share.min(axis=0) >= _LEAST_INDEX)
     return (
@@ -144,7 +150,7 @@ def _repeats(y: Array, alive: Array, age: Array, season: int, panel: Panel) -> A
     xp = panel.backend.xp
     off = (y - (y * alive).sum(axis=0) / age) * alive
     power = xp.maximum((off**2).sum(axis=0), 1e-12)
-    lags = [(off[lag:] * off[: len(off) - lag]).sum(axis=0) / power for lag in range(1, season + 1)]
+    lags = [(off[lag:] * off[:-lag]).sum(axis=0) / power for lag in range(1, season + 1)]
     below = xp.stack(lags[:-1]) ** 2
     limit = _Z_95 * xp.sqrt((1 + 2 * below.sum(axis=0)) / age)
     return xp.abs(lags[-1]) > limit

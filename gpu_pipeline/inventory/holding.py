@@ -45,7 +45,7 @@ class Holdings:
         xp = backend.xp
 
         def numbers(name: str) -> Array:
-            return xp.nan_to_num(xp.asarray(stock[name].values).astype("float64"))
+            return xp.asarray(stock[name].fillna(0).values).astype("float64")
 
         return cls(
             on_hand=xp.maximum(numbers("on_hand") - numbers("sold_since_count"), 0.0),

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Simulated", "simulated_service"]
+from gpu_pipeline.inventory.curves import DemandCurves
+from gpu_pipeline.inventory.holding import Holdings
+
+__all__ = ["Simulated", "planned_points", "simulated_service"]
 
 Numbers = npt.NDArray[np.float64]
 
@@ -39,15 +42,16 @@ def simulated_service(
     *,
     review_days: int,
     warm_up_days: int = 0,
+    are_lost: bool = False,
 ) -> Simulated:
     """What the rule comes to on some demand.
 
     `demand` is (products, days), units asked for each day. Every `review_days` days, before the
     shop opens, as few lots (`lot`, (products,)) are ordered as lift the position above that
     review's `reorder_point`, (products, reviews). An order arrives after its `lead_days`, of the
-    same shape, rounded to whole days, and no earlier than those before it. What can't be had
-    waits. A cycle ends with a delivery, before the shop opens; those that end in the first
-    `warm_up_days` don't count.
+    same shape, rounded to whole days, and no earlier than those before it. Who finds nothing
+    waits, as `reorder_rule` takes it, or leaves where sales `are_lost`. A cycle ends with a
+    delivery, before the shop opens; those that end in the first `warm_up_days` don't count.
     """
     products, days = demand.shape
     stock = (reorder_point[:, 0] + lot).copy()
@@ -56,12 +60,13 @@ def simulated_service(
     last_arrival = np.zeros(products, np.int64)
     cycles, stockouts = np.zeros((2, products), np.int64)
     asked = had = held = 0.0
-    everyone = np.arange(products)
+    everyone, is_short = np.arange(products), np.zeros(products, bool)
     for day in range(days):
         comes = arriving[:, day] > 0
         if day >= warm_up_days:
             cycles += comes
-            stockouts += comes & (stock < 0)
+            stockouts += comes & (is_short | (stock < 0))
+        is_short &= ~comes
         stock += arriving[:, day]
         if day % review_days == 0:
             review = day // review_days
@@ -72,11 +77,44 @@ def simulated_service(
             arriving[everyone, np.minimum(arrival, days)] += lots * lot
             position += lots * lot
         today = demand[:, day]
+        at_once = np.clip(stock, 0, today)
+        is_short |= at_once < today
         if day >= warm_up_days:
             asked += float(today.sum())
-            had += float(np.clip(stock, 0, today).sum())
+            had += float(at_once.sum())
             held += float(np.maximum(stock - today, 0).sum())
-        stock -= today
-        position -= today
+        gone = at_once if are_lost else today
+        stock -= gone
+        position -= gone
     counted = max(products * (days - warm_up_days), 1)
     return Simulated(cycles, stockouts, had / asked if asked else 1.0, held / counted)
+
+
+def planned_points(
+    holdings: Holdings,
+    mean: Numbers,
+    variance: Numbers,
+    *,
+    reviews: int,
+    horizon: int,
+    service_level: float,
+    review_days: int,
+) -> Numbers:
+    """The reorder point of each holding at each review, (holdings, reviews), planned anew there.
+
+    `mean` and `variance` are what is forecast of each product's single days, (products, days); at
+    a review the next `horizon` of them are known, whose errors are independent.
+    """
+    backend, points = holdings.backend, []
+    for day in range(0, reviews * review_days, review_days):
+        ahead = slice(day, day + horizon)
+        known, unsure = (
+            backend.xp.asarray(np.cumsum(daily[:, ahead], axis=1)) for daily in (mean, variance)
+        )
+        plan = holdings.plan(
+            DemandCurves(known, unsure, backend),
+            service_level=service_level,
+            review_days=review_days,
+        )
+        points.append(backend.to_host(plan["reorder_point"]))
+    return np.stack(points, axis=1)

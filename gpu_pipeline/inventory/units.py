@@ -9,6 +9,7 @@ from gpu_pipeline.backend import Array, Backend
 __all__ = ["Units", "fewest"]
 
 _FEW = 10.0  # so few units are never less spread than those of independent buyers
+_NOTHING = 1e-12  # stands for 0 where 0 can't be divided by
 _LEAST_EXCESS = 1e-6  # of the variance over the mean: from here on it is a Poisson distribution
 
 
@@ -32,20 +33,18 @@ class Units:
 
     def exceeds(self, units: Array) -> Array:
         """Probability that more than these are asked for."""
-        whole, _, _ = self._beyond(units)
-        normal, _, _ = self._normal_beyond(units + 0.5)
-        return self.backend.xp.where(self._is_normal, normal, whole)
+        # A normal distribution stands for whole numbers: each from half below to half above.
+        return self._share(units + self.backend.xp.where(self._is_normal, 0.5, 0.0))
 
     def loss(self, units: Array) -> Array:
         """Mean number of units asked for beyond these: E[(D - units)+]."""
-        share, sold, _ = self._partial(units)
-        return self.backend.xp.maximum(sold - units * share, 0.0)
+        beyond = self._sold(units) - units * self._share(units)
+        return self.backend.xp.maximum(beyond, 0.0)
 
     def second_loss(self, units: Array) -> Array:
         """The sum of `loss` over all numbers above `units`: E[W (W - 1) / 2], W = (D - units)+."""
-        share, sold, squared = self._partial(units)
-        twice = squared - (2 * units + 1) * sold + units * (units + 1) * share
-        return self.backend.xp.maximum(twice / 2, 0.0)
+        once, twice = (2 * units + 1) * self._sold(units), units * (units + 1) * self._share(units)
+        return self.backend.xp.maximum((self._squared(units) - once + twice) / 2, 0.0)
 
     def quantile(self, probability: float) -> Array:
         """The fewest units that suffice with that probability."""
@@ -58,39 +57,54 @@ class Units:
     def _is_normal(self) -> Array:
         return (self.variance < self.mean) & (self.mean >= _FEW)
 
-    def _partial(self, units: Array) -> tuple[Array, Array, Array]:
-        """Mean of 1, D and D squared where D is above `units`, and 0 elsewhere."""
-        xp, is_normal = self.backend.xp, self._is_normal
-        pairs = zip(self._normal_beyond(units), self._beyond(units), strict=True)
-        share, sold, squared = (xp.where(is_normal, normal, whole) for normal, whole in pairs)
-        return share, sold, squared
+    def _share(self, units: Array) -> Array:
+        """P(D > units)."""
+        share, _ = self._normal(units)
+        return self.backend.xp.where(self._is_normal, share, self._survival(units, 0))
 
-    def _beyond(self, units: Array) -> tuple[Array, Array, Array]:
-        """The same of a negative binomial: its size-biased selves are of that kind too."""
+    def _sold(self, units: Array) -> Array:
+        """The mean of D where it is above `units`, and 0 elsewhere."""
+        share, density = self._normal(units)
+        normal = self.mean * share + density
+        return self.backend.xp.where(
+            self._is_normal, normal, self.mean * self._survival(units - 1, 1)
+        )
+
+    def _squared(self, units: Array) -> Array:
+        """The mean of D squared where it is above `units`, and 0 elsewhere."""
+        share, density = self._normal(units)
+        normal = (self.mean**2 + self.variance) * share + (units + self.mean) * density
+        pairs = self.mean * (self.mean + self._excess) * self._survival(units - 2, 2)
+        whole = pairs + self.mean * self._survival(units - 1, 1)
+        return self.backend.xp.where(self._is_normal, normal, whole)
+
+    @property
+    def _excess(self) -> Array:
+        """Variance over mean, less 1: of a negative binomial above 0."""
         xp = self.backend.xp
+        return xp.maximum(self.variance / xp.maximum(self.mean, _NOTHING) - 1, _LEAST_EXCESS)
+
+    def _survival(self, units: Array, biased: int) -> Array:
+        """P(D > units) of the negative binomial, its shape raised by `biased`.
+
+        Weighted by its units, or its pairs of units, it is a negative binomial of a higher shape.
+        """
+        xp, excess = self.backend.xp, self._excess
+        shape = xp.maximum(self.mean, _NOTHING) / excess + biased
         # More than 2.5 is 3 or more: so what follows is linear between whole numbers, as it is.
-        units, mean = xp.floor(units), xp.maximum(self.mean, 1e-12)
-        excess = xp.maximum(self.variance / mean - 1, _LEAST_EXCESS)
-        shape, chance = mean / excess, excess / (1 + excess)
-        share = self._survival(units, shape, chance)
-        sold = mean * self._survival(units - 1, shape + 1, chance)
-        pairs = mean * (mean + excess) * self._survival(units - 2, shape + 2, chance)
-        return share, sold, pairs + sold
+        least = xp.floor(units) + 1
+        above = self.backend.special.betainc(
+            xp.maximum(least, _NOTHING), shape, excess / (1 + excess)
+        )
+        return xp.where(least <= 0, 1.0, above)
 
-    def _survival(self, units: Array, shape: Array, chance: Array) -> Array:
+    def _normal(self, units: Array) -> tuple[Array, Array]:
+        """P(D > units) of the normal distribution, and its density there times the variance."""
         xp = self.backend.xp
-        above = self.backend.special.betainc(xp.maximum(units + 1, 1e-12), shape, chance)
-        return xp.where(units <= -1, 1.0, above)
-
-    def _normal_beyond(self, units: Array) -> tuple[Array, Array, Array]:
-        xp = self.backend.xp
-        spread = xp.sqrt(xp.maximum(self.variance, 1e-12))
+        spread = xp.sqrt(xp.maximum(self.variance, _NOTHING))
         place = (units - self.mean) / spread
-        density = xp.exp(-0.5 * place**2) / sqrt(2 * pi)
-        share = self.backend.special.ndtr(-place)
-        sold = self.mean * share + spread * density
-        squared = (self.mean**2 + self.variance) * share + spread * (units + self.mean) * density
-        return share, sold, squared
+        density = spread * xp.exp(-0.5 * place**2) / sqrt(2 * pi)
+        return self.backend.special.ndtr(-place), density
 
 
 def fewest(suffices: Callable[[Array], Array], bound: Array, backend: Backend) -> Array:

@@ -11,6 +11,7 @@ import pandas as pd
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.publish import Snapshot, current_version
 from gpu_pipeline.report.customers import largest_moves, told_segments, worth_by_segment
+from gpu_pipeline.report.reordering import stock_totals, urgent_orders
 from gpu_pipeline.report.visiting import visit_funnel, visits_by_channel, visits_of_late
 from gpu_pipeline.store import Condition, Lake
 
@@ -39,6 +40,12 @@ class Answers:
         window, which the choice of the model had not seen; improvement, 1 - error / naive_error.
     forecast_quality: a row a model, and a last one "all": products, error and naive_error summed
         over them, improvement.
+    orders: the ten orders of `reorder_plan` without which most money's worth of units will be
+        missing: product_id, name, location; left, the units on hand now; on_order, days_of_cover,
+        lead_time_days, stockout_risk, units_short, order_quantity; order_cost in major units of
+        `currency`.
+    stock: a row a currency: stocks (products at locations), orders, order_units, order_cost,
+        overstocks, overstock_units, overstock_cost; costs in major units.
     rejections: source, reason, rows, most first. A row that breaks several rules counts for each.
     loads: contract, file, rows, accepted, rejected, duplicates.
     visit_funnel: step, name, entries, reached, censored, share_of_entries: how many visits of the
@@ -61,6 +68,8 @@ class Answers:
     worth: pd.DataFrame
     top_products: pd.DataFrame
     forecast_quality: pd.DataFrame
+    orders: pd.DataFrame
+    stock: pd.DataFrame
     rejections: pd.DataFrame
     loads: pd.DataFrame
     sentiment: pd.DataFrame
@@ -76,7 +85,7 @@ class Answers:
 def answers(lake: Lake) -> Answers:
     """The answers that stand in the lake's tables now; a lake without a run has only loads."""
     profiles = rows_of(lake, "segment_profiles")
-    tested = _tested_products(lake)
+    tested, plan = _tested_products(lake), rows_of(lake, "reorder_plan")
     ran = last_run(lake).get("as_of")
     moment = datetime.fromisoformat(ran) if ran else None
     late = visits_of_late(rows_of(lake, "funnel_daily"))
@@ -86,6 +95,8 @@ def answers(lake: Lake) -> Answers:
         worth=worth_by_segment(lake),
         top_products=_named(lake, _top_products(tested)),
         forecast_quality=_forecast_quality(tested),
+        orders=_named(lake, urgent_orders(plan)),
+        stock=stock_totals(plan),
         rejections=_rejections(lake),
         loads=_loads(lake),
         sentiment=_named(lake, _product_sentiment(lake, moment)),

@@ -20,12 +20,15 @@ from gpu_pipeline.charts import (
     segment_heat_map,
     segment_map,
     sentiment_river,
+    stock_cover,
 )
 from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.report.answering import FEWEST_TEXTS, Answers, last_run, rows_of
+from gpu_pipeline.report.reordering import money_text, stock_lines
 from gpu_pipeline.report.tables import (
     FORECASTS,
     LOADS,
+    ORDERS,
     PRODUCTS,
     REJECTIONS,
     RETURNS,
@@ -82,6 +85,8 @@ def _pictures(lake: Lake, answers: Answers) -> dict[str, "go.Figure"]:
         carts = rows_of(lake, "funnel_daily", ["day", "carted", "abandoned_carts"])
         pictures["carts"] = abandonment_river(carts)
     pictures |= _fans(lake, answers.top_products.head(SHOWN_FANS))
+    if len(answers.orders):
+        pictures["orders"] = stock_cover(answers.orders)
     texts = rows_of(lake, "text_sentiment", ["created_at", "label"], as_of=answers.as_of)
     if len(texts):
         pictures["sentiment"] = sentiment_river(texts)
@@ -129,6 +134,7 @@ def _page(answers: Answers, pictures: Mapping[str, "go.Figure"], origin: str) ->
         *_customers(answers, places),
         *_shopping(answers, places),
         *_demand(answers, places),
+        *_ordering(answers, places),
         *_coming_back(answers),
         *_voices(answers, places),
         *_loading(answers, places),
@@ -205,6 +211,20 @@ def _demand(answers: Answers, places: Mapping[str, str]) -> list[str]:
         _ABOUT_RANGES,
         "<h3>How good the forecasts are</h3>",
         table_of(answers.forecast_quality.replace({"model": _METHODS}), FORECASTS),
+    ]
+
+
+def _ordering(answers: Answers, places: Mapping[str, str]) -> list[str]:
+    heading = "<h2>What to order now</h2>"
+    if not len(answers.stock):
+        return [heading, "<p>No plan yet: it comes with a run over inventory and orders.</p>"]
+    amounts = zip(answers.orders["order_cost"], answers.orders["currency"], strict=True)
+    costs = [money_text(amount, currency) for amount, currency in amounts]
+    return [
+        heading,
+        f"<p>{escape(' '.join(stock_lines(answers.stock)))}</p>",
+        places.get("orders", ""),
+        table_of(answers.orders.assign(cost=costs), ORDERS),
     ]
 
 

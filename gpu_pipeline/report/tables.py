@@ -9,7 +9,7 @@ import pandas as pd
 from gpu_pipeline.money import minor_digits
 
 __all__ = [
-    *("FORECASTS", "LOADS", "PRODUCTS", "REJECTIONS", "RETURNS", "SENTIMENT", "VISITS"),
+    *("FORECASTS", "LOADS", "ORDERS", "PRODUCTS", "REJECTIONS", "RETURNS", "SENTIMENT", "VISITS"),
     *("WHAT_TO_DO", "segment_columns", "table_of", "worth_columns"),
 ]
 
@@ -45,6 +45,22 @@ FORECASTS = {
     "error": Shown("Off by a day", "{:,.0f}", "units, summed over the products"),
     "naive_error": Shown("Last week again", "{:,.0f}", "the same of repeating the last week"),
     "improvement": Shown("Better by", _SHARE),
+}
+ORDERS = {
+    "name": Shown("Product"),
+    "product_id": Shown("Product no.", is_code=True),
+    "location": Shown("Where"),
+    "left": Shown("Left", _COUNT, "units on hand, less what was sold since they were counted"),
+    "on_order": Shown("On its way", _COUNT, "units ordered before"),
+    "days_of_cover": Shown("Lasts days", _COUNT, "how long what is left should last"),
+    "stockout_risk": Shown(
+        "Runs out",
+        "{:.0%}",
+        "chance of it before the next delivery: a lead time away, half of one"
+        " where something is on its way",
+    ),
+    "order_quantity": Shown("Order", _COUNT, "units, in whole lots"),
+    "cost": Shown("Cost", "{:s}"),
 }
 VISITS = {
     "channel": Shown("Channel"),

@@ -6,6 +6,7 @@ from gpu_pipeline.steps.funnels import FUNNEL
 from gpu_pipeline.steps.products import PRODUCT_QUALITY
 from gpu_pipeline.steps.quality import QUALITY
 from gpu_pipeline.steps.related import RELATED
+from gpu_pipeline.steps.reorder import REORDER
 from gpu_pipeline.steps.segments import SEGMENTS
 from gpu_pipeline.steps.serving import PUBLISH
 from gpu_pipeline.steps.sessions import SESSIONS
@@ -23,6 +24,7 @@ STEPS = (
     SEGMENTS,
     DEMAND,
     FORECAST,
+    REORDER,
     VALUE,
     SENTIMENT,
     SUPPORT,

@@ -30,7 +30,8 @@ def _publish(work: Work) -> None:
         tables["support_cases"] = (some[some["is_open"]] for some in tables["support_cases"])
     sentiment = _product_sentiment(work)
     tables["product_sentiment"] = iter([sentiment])
-    tables["product_names"] = iter([_product_names(work, sentiment["product_id"])])
+    mentioned = pd.concat([sentiment["product_id"], _stocked(work)])
+    tables["product_names"] = iter([_product_names(work, mentioned)])
     tables["product_traffic"] = iter([product_traffic(work)])
     tables["consents"] = _consents(work)
     tables["models"] = iter([_models(work)])
@@ -77,6 +78,14 @@ def _models(work: Work) -> pd.DataFrame:
         document = json.dumps(registry.load(kind, model_id))
         rows.append((kind, model_id, card, document))
     return pd.DataFrame(rows, columns=["kind", "model_id", "card", "document"], dtype="str")
+
+
+def _stocked(work: Work) -> "pd.Series[str]":
+    """The products that lie somewhere."""
+    columns = ["product_id"]
+    has_plan = work.has("reorder_plan")
+    plan = work.read("reorder_plan", columns).compute() if has_plan else work.empty("reorder_plan")
+    return work.lake.backend.to_pandas(plan[columns])["product_id"]
 
 
 def _product_names(work: Work, mentioned: "pd.Series[str]") -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from gpu_pipeline.money import minor_digits
 from gpu_pipeline.report import Answers
+from gpu_pipeline.report.reordering import money_text, stock_lines
 from gpu_pipeline.terminal import Column, note, print_table
 
 __all__ = ["as_records", "frame_records", "show_answers"]
@@ -28,7 +29,7 @@ def frame_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def show_answers(found: Answers) -> None:
-    """Segments, forecasts, moods and rejections, for a merchant to read."""
+    """Segments, forecasts, orders, moods and rejections, for a merchant to read."""
     if found.as_of is None:
         note("Nothing was run yet: `gpu-pipeline run` makes the answers.")
         return
@@ -108,6 +109,7 @@ def show_answers(found: Answers) -> None:
             "improvement": Column("better", share),
         },
     )
+    _show_orders(found)
     print_table(
         "What comes back more than its category, beyond chance",
         found.returns,
@@ -138,6 +140,27 @@ def show_answers(found: Answers) -> None:
             "rows": Column("rows", count),
         },
     )
+
+
+def _show_orders(found: Answers) -> None:
+    amounts = zip(found.orders["order_cost"], found.orders["currency"], strict=True)
+    costs = [money_text(amount, currency) for amount, currency in amounts]
+    print_table(
+        "What to order now, the most urgent first",
+        found.orders.assign(cost=costs),
+        {
+            "name": Column("product"),
+            "location": Column("where"),
+            "left": Column("left", "{:,.0f}"),
+            "on_order": Column("on its way", "{:,.0f}"),
+            "days_of_cover": Column("lasts days", "{:,.0f}"),
+            "stockout_risk": Column("runs out", "{:.0%}"),
+            "order_quantity": Column("order", "{:,d}"),
+            "cost": Column("cost", "{:s}"),
+        },
+    )
+    for line in stock_lines(found.stock):
+        note(line)
 
 
 def _show_moves(found: Answers, *, has_before: bool) -> None:

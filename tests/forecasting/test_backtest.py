@@ -11,7 +11,7 @@ from forecasting.panels import panel_of
 from gpu_pipeline.errors import PanelError
 from gpu_pipeline.forecasting.backtest import backtest, measure, naive_scale, window_origins
 from gpu_pipeline.forecasting.naive import seasonal_naive
-from gpu_pipeline.forecasting.smoothing import smooth
+from gpu_pipeline.forecasting.smoothing import exponential_smoothing
 
 WEEK = np.array([2, 4, 6, 8, 10, 12, 14])
 
@@ -64,9 +64,9 @@ def test_smoothing_is_chosen_where_it_was_better_and_seasonal_naive_where_it_was
 def test_the_forecasts_are_those_of_the_chosen_model(rng) -> None:
     panel = panel_of([rng.poisson(10, 140), np.tile(WEEK, 20)])
     tested = backtest(panel, horizon=14)
-    smoothed = smooth(panel, age=np.array([112, 112]), origins=tested.origins, steps=14)
+    smoothed = exponential_smoothing(panel, origins=tested.origins, steps=14)
     assert tested.forecasts[:, 0].tolist() == smoothed[:, 0].tolist()
-    naive = [seasonal_naive(panel, origin=at, steps=14)[1].tolist() for at in tested.origins]
+    naive = seasonal_naive(panel, origins=tested.origins, steps=14)[:, 1].tolist()
     assert tested.forecasts[:, 1].tolist() == naive
 
 
@@ -102,7 +102,7 @@ def test_what_is_evaluated_is_the_same_demand_for_every_model(rng) -> None:
     unborn[80:] = 9
     panel = panel_of([old, young, unborn])
     tested = backtest(panel, horizon=14)
-    naive = seasonal_naive(panel, origin=70, steps=14)
+    naive = seasonal_naive(panel, origins=(70,), steps=14)[0]
     assert set(tested.evaluation) == {"seasonal_naive", "smoothing", "chosen"}
     expected = measure(panel.y[:2, 70:], naive[:2], naive_scale(panel, 70)[:2])
     assert tested.evaluation["seasonal_naive"] == expected

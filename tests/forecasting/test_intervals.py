@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from forecasting.panels import panel_of
-from gpu_pipeline.forecasting.backtest import backtest
+from forecasting.usual_weeks import usual_weeks
+from gpu_pipeline.forecasting.hierarchy import Hierarchy
 from gpu_pipeline.forecasting.intervals import _conformal, quantile_forecasts
 
 SEVEN = (0.025, 0.1, 0.3, 0.5, 0.7, 0.9, 0.975)
@@ -19,7 +20,7 @@ SEVEN = (0.025, 0.1, 0.3, 0.5, 0.7, 0.9, 0.975)
 
 def quantiles_of(y: np.ndarray, *, horizon: int, levels=(0.1, 0.5, 0.9)) -> np.ndarray:
     panel = panel_of(y)
-    return quantile_forecasts(panel, backtest(panel, horizon=horizon), quantiles=levels)
+    return quantile_forecasts(panel, usual_weeks(panel, horizon=horizon), quantiles=levels)
 
 
 @given(
@@ -86,7 +87,7 @@ def test_a_closed_weekday_is_certain(rng) -> None:
 def test_steps_beyond_the_windows_are_as_unsure_as_the_last_of_their_weekday(rng) -> None:
     y = rng.poisson(9, (50, 60))
     panel = panel_of(y)
-    tested = backtest(panel, horizon=40)
+    tested = usual_weeks(panel, horizon=40)
     assert tested.window == 15
     quantiles = quantile_forecasts(panel, tested)
     above = quantiles[2] - tested.forecasts[-1]
@@ -150,9 +151,9 @@ def test_what_was_not_observed_teaches_nothing(rng) -> None:
     missing[:, 126:][rng.random((60, 14)) < 0.3] = np.nan
     panel, spoilt = panel_of(y), panel_of(np.nan_to_num(missing))
     gaps = replace(spoilt, y=panel.y, observed=~np.isnan(missing))
-    low, _, high = quantile_forecasts(panel, backtest(panel, horizon=14))
+    low, _, high = quantile_forecasts(panel, usual_weeks(panel, horizon=14))
     for other, limits in ((gaps, (0.9, 1.1)), (spoilt, (1.2, 3.0))):
-        made = quantile_forecasts(other, backtest(other, horizon=14))
+        made = quantile_forecasts(other, usual_weeks(other, horizon=14))
         wider = (made[2] - made[0]).mean() / (high - low).mean()
         assert limits[0] < wider < limits[1]
 
@@ -184,3 +185,23 @@ def test_intervals_of_80_and_95_percent_hold_that_of_later_windows(is_rare: bool
         by_week = np.array(found).reshape(-1, 4, 7).mean(axis=(0, 2))
         assert nominal - 0.03 <= by_week.min()
         assert is_rare or by_week.max() <= nominal + 0.03
+
+
+def test_intervals_of_sums_of_series_hold_too(rng) -> None:
+    """Of 60 groups of five, whose errors no interval of a single series knows."""
+    level = rng.lognormal(2, 0.7, (60, 1, 1))
+    weeks = rng.gamma(10, 0.1, (60, 1, 32)).repeat(7, axis=2)
+    y = rng.poisson(np.broadcast_to(level * weeks, (60, 5, 224))).reshape(300, 224)
+    groups = Hierarchy.of({"group": (np.repeat(np.arange(60), 5), list(range(60)))}, ["group"])
+    inside = []
+    for end in (140, 168, 196):
+        panel = panel_of(y[:, :end])
+        tested = usual_weeks(panel, horizon=28)
+        sums = panel_of(groups.sums(panel.y)[1:])
+        told = replace(
+            tested, forecasts=groups.sums(tested.forecasts)[:, 1:], known=tested.known[:, :60]
+        )
+        low, _, high = quantile_forecasts(sums, told)
+        to_come = groups.sums(y[:, end : end + 28])[1:]
+        inside.append((low <= to_come) & (to_come <= high))
+    assert 0.77 <= np.mean(inside) <= 0.83

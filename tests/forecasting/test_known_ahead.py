@@ -100,6 +100,12 @@ def test_an_event_that_never_was_before_is_told_and_taken_for_none() -> None:
     assert made.notes[-1] == "event is 'Olympics' for the first time: taken for none"
 
 
+def test_a_future_without_any_event_is_of_whatever_kind_the_event_was() -> None:
+    frame = history(event=EVENTS * 2)
+    made = panel_of(frame, "event").with_future(later(frame, event=np.nan), steps=4)
+    same(made.known.values[0], [[-1, 1, -1, 0, -1, -1, -1, -1]])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

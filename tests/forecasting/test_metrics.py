@@ -141,7 +141,7 @@ def test_scales_and_scores_on_walmart_sales_are_the_competitions_own() -> None:
         panel = panel_of(wide.to_numpy())
         scale, rows = squared_scale(panel, TRAINED_DAYS), slice(begin, begin + len(wide))
         np.testing.assert_allclose(scale, official[rows], rtol=1e-5)
-        naive = seasonal_naive(panel, origin=TRAINED_DAYS, steps=28)
+        naive = seasonal_naive(panel, origins=(TRAINED_DAYS,), steps=28)[0]
         actual = panel.y[:, TRAINED_DAYS:]
         found.append(wrmsse(actual, naive, scale, weights[rows]))
         assert found[-1] == pytest.approx(

@@ -162,6 +162,20 @@ def test_a_series_is_observed_from_its_first_sale_on() -> None:
     ]
 
 
+def test_periods_that_are_hidden_are_as_if_they_had_not_been_seen() -> None:
+    rows = np.array([[4.0, 1, 2, 3, 9], [0, 5, 0, 0, 1]])
+    hidden = np.array([[False, False, False, False, True], [False, True, False, False, False]])
+    frame = frame_of(rows).assign(price=range(10), shop="x")
+    whole = Panel.from_frame(frame, freq="D", backend=CPU, known_ahead=["price"], static=["shop"])
+    panel = whole.hiding(hidden)
+    assert panel.y.tolist() == [[4, 1, 2, 3, 2.5], [0, 0, 0, 0, 1]]
+    assert panel.first.tolist() == [0, 4]
+    assert panel.observed.tolist() == [[True] * 4 + [False], [False] * 4 + [True]]
+    assert panel.notes[-1] == "2 days of 2 series are left out as not seen"
+    assert (panel.known, panel.static) == (whole.known, whole.static)
+    assert whole.y.tolist() == rows.tolist()
+
+
 def test_a_matrix_is_the_panel_of_its_rows() -> None:
     rows = np.array([[1, 2, 0, 4], [0, 6, np.nan, 8]])
     wanted = panel_of(rows)

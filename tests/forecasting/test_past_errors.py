@@ -4,15 +4,23 @@ import numpy as np
 import pytest
 
 from forecasting.panels import panel_of
-from gpu_pipeline.forecasting.backtest import backtest
+from forecasting.usual_weeks import usual_weeks
 from gpu_pipeline.forecasting.past_errors import KINDS, PastErrors, kinds, spread, stretched
 
 
 def test_the_spread_is_about_each_weekday_of_the_last_eight_weeks() -> None:
     week = np.tile([1.0, 2, 3, 4, 5, 60, 70], 20)
-    noisy = week + np.tile([1.0] * 7 + [-1.0] * 7, 10)
-    noisy[:84] = 1000  # longer ago
-    assert spread(panel_of([week, noisy]), 140).tolist() == pytest.approx([0, (56 / 49) ** 0.5])
+    up_and_down = np.tile([1.0] * 7 + [-1.0] * 7, 10)
+    noisier = week + np.where(np.arange(140) < 84, 2, 1) * up_and_down
+    found = spread(panel_of([week, noisier]), 140)
+    assert found.tolist() == pytest.approx([0, (56 / 49) ** 0.5])
+
+
+def test_a_series_that_sleeps_keeps_three_tenths_of_its_spread() -> None:
+    asleep = np.tile([0.0] * 7 + [8.0] * 7, 10)
+    asleep[70:] = 0
+    life_long = np.sqrt(((asleep - 2) ** 2).sum() / 133)
+    assert spread(panel_of([asleep]), 140).tolist() == pytest.approx([0.3 * life_long], rel=0.05)
 
 
 def test_the_spread_of_weeks_is_about_their_mean() -> None:
@@ -41,7 +49,7 @@ def test_series_are_alike_by_how_often_they_are_sold_in_their_life(rng) -> None:
 
 def test_errors_times_their_scales_are_demand_less_forecast(rng) -> None:
     panel = panel_of(rng.poisson(rng.lognormal(1, 1, (30, 1)), (30, 140)))
-    tested = backtest(panel, horizon=14)
+    tested = usual_weeks(panel, horizon=14)
     past = PastErrors.of(panel, tested)
     for i, origin in enumerate(tested.origins[:-1]):
         missed = panel.y[:, origin : origin + 14] - tested.forecasts[i]
@@ -55,7 +63,7 @@ def test_a_window_is_measured_by_what_the_other_windows_taught(rng) -> None:
     other = y.copy()
     other[0, 126:] = 60
     panel, leapt = panel_of(y), panel_of(other)
-    tested = backtest(panel, horizon=14)
+    tested = usual_weeks(panel, horizon=14)
     before, after = PastErrors.of(panel, tested), PastErrors.of(leapt, tested)
     ratio = (after.squares / before.squares).mean(axis=2)[:, 0]
     assert ratio[-1] == pytest.approx(1, rel=0.1)

@@ -117,20 +117,36 @@ def age_at_first_forecast(panel: Panel, series: int, origins: Sequence[int], ori
     return next(age for age in ages if age >= 14 and (age >= 2 * panel.season) == seasonal)
 
 
-def assert_as_the_twin(panel: Panel, *, origins: Sequence[int], steps: int, grid=FEW) -> None:
-    """Each lane alone forecasts what the twin does; of several, one with the least squares does.
+def mean_of_best(
+    lanes: list[tuple[float, list[float]]], grid: Sequence[Weights]
+) -> tuple[list[float], bool]:
+    """The forecast of the best five of the best form, and whether rounding may decide which."""
+    forms: dict[tuple[bool, str], list[tuple[float, list[float]]]] = {}
+    for weights, lane in zip(grid, lanes, strict=True):
+        forms.setdefault((weights.beta > 0, weights.season), []).append(lane)
+    ranked = sorted((sorted(form) for form in forms.values()), key=lambda form: form[0][0])
+    best = ranked[0]
+    rivals = [(best[4][0], best[5][0])] if len(best) > 5 else []
+    rivals += [(best[0][0], other[0][0]) for other in ranked[1:]]
+    is_close = any(second - first <= 1e-7 * (1 + first) for first, second in rivals)
+    return np.mean([forecast for _, forecast in best[:5]], axis=0).tolist(), is_close
 
-    Least but for rounding: lanes that come to the same may be taken one for the other.
+
+def assert_as_the_twin(panel: Panel, *, origins: Sequence[int], steps: int, grid=FEW) -> int:
+    """Each lane alone forecasts what the twin does, and so do the best; how often that was clear.
+
+    Lanes that come to the same but for rounding may be taken one for the other.
     """
     for weights in grid[:: max(1, len(grid) // 5)]:
-        assert_best_as_the_twin(panel, origins=origins, steps=steps, grid=[weights])
-    assert_best_as_the_twin(panel, origins=origins, steps=steps, grid=grid)
+        assert assert_best_as_the_twin(panel, origins=origins, steps=steps, grid=[weights])
+    return assert_best_as_the_twin(panel, origins=origins, steps=steps, grid=grid)
 
 
 def assert_best_as_the_twin(
     panel: Panel, *, origins: Sequence[int], steps: int, grid: Sequence[Weights]
-) -> None:
+) -> int:
     fast = exponential_smoothing(panel, origins=origins, steps=steps, grid=grid)
+    compared = 0
     for series in range(len(panel.ids)):
         for i, origin in enumerate(origins):
             if origin - panel.first[series] < smoothing.MINIMUM_AGE:
@@ -145,14 +161,11 @@ def assert_best_as_the_twin(
                 steps=steps,
                 grid=grid,
             )
-            least = min(squares for squares, _ in lanes)
-            rounding = 1e-9 * (1 + float((panel.y[series] ** 2).sum()) * steps)
-            best = [f for squares, f in lanes if squares <= least + rounding]
-            gap = min(
-                (np.abs(fast[i, series] - forecast) / np.maximum(np.abs(forecast), 1)).max()
-                for forecast in best
-            )
-            assert gap <= 1e-6, (series, origin)
+            expected, is_close = mean_of_best(lanes, grid)
+            if not is_close:
+                np.testing.assert_allclose(fast[i, series], expected, rtol=1e-6, atol=1e-6)
+                compared += 1
+    return compared
 
 
 @given(
@@ -170,17 +183,22 @@ def test_every_series_is_smoothed_as_the_slow_twin_does(y, starts, steps) -> Non
 def test_the_whole_grid_is_searched_as_the_slow_twin_does(rng) -> None:
     weekly = 8 + 5 * np.sin(2 * np.pi * np.arange(120) / 7) + 0.05 * np.arange(120)
     y = rng.poisson(np.maximum(weekly, 0) * np.array([[0.1], [1], [30]]))
-    assert_as_the_twin(panel_of(y), origins=(64, 92, 120), steps=28, grid=GRID)
+    assert assert_as_the_twin(panel_of(y), origins=(64, 92, 120), steps=28, grid=GRID) == 9
 
 
 def test_weeks_without_two_years_are_smoothed_without_season_as_the_slow_twin_does(rng) -> None:
-    assert_as_the_twin(panel_of(rng.poisson(9, (3, 60)), "W"), origins=(40, 60), steps=13)
+    panel = panel_of(rng.poisson(9, (3, 60)), "W")
+    grid = [one for one in GRID if one.season == "none"]
+    assert assert_as_the_twin(panel, origins=(40, 60), steps=13, grid=grid) == 6
 
 
 def test_weeks_with_and_without_two_years_are_smoothed_side_by_side(rng) -> None:
     y = rng.poisson(9, (2, 170))
     y[1, :60] = 0
-    assert_as_the_twin(panel_of(y, "W"), origins=(144, 170), steps=13)
+    grid = [one for one in FEW if one.season != "none"]
+    for weights in grid:
+        panel = panel_of(y, "W")
+        assert assert_best_as_the_twin(panel, origins=(144, 170), steps=13, grid=[weights]) == 4
 
 
 def test_closed_days_teach_nothing(rng) -> None:
@@ -189,7 +207,7 @@ def test_closed_days_teach_nothing(rng) -> None:
     y[:, 50:54] = 0
     panel = panel_of(y)
     assert not panel.open_periods()[50:54].any()
-    assert_best_as_the_twin(panel, origins=(70, 84), steps=7, grid=GRID)
+    assert assert_best_as_the_twin(panel, origins=(70, 84), steps=7, grid=GRID) > 40
 
 
 def forecasts_of(y: np.ndarray, *, origins: Sequence[int], steps: int = 14) -> np.ndarray:
@@ -258,7 +276,7 @@ def test_what_was_not_observed_teaches_nothing_as_the_slow_twin_has_it(rng) -> N
     y[1, 60:75] = np.nan
     panel = panel_of(y)
     assert not panel.observed[1, 60:75].any()
-    assert_best_as_the_twin(panel, origins=(70, 84), steps=7, grid=FEW)
+    assert assert_best_as_the_twin(panel, origins=(70, 84), steps=7, grid=FEW) == 6
 
 
 def test_a_week_that_grows_with_the_level_is_forecast_as_one_that_multiplies() -> None:

@@ -1,10 +1,13 @@
 """Stock-outs: days that say nothing about demand, and what forgetting them would cost."""
 
 from datetime import timedelta
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from forecasting.panels import CPU, MONDAY
 from gpu_pipeline.forecasting import Panel
@@ -38,6 +41,69 @@ def panel_of(units: dict[str, list[int]]) -> Panel:
 def left_out(units: list[int], counts: list[tuple[str, str, float, int]], **how: str) -> list[int]:
     found = days_out_of_stock(panel_of({"a": units}), counts_of(counts), **how)
     return found[0].nonzero()[0].tolist()
+
+
+COUNTS = st.dictionaries(
+    st.tuples(st.sampled_from(["north", "south", "west"]), st.integers(-3, DAYS + 2)),
+    st.sampled_from([0, 0, 1, 9]),
+    max_size=16,
+)
+UNITS = st.lists(st.sampled_from([0, 0, 1]), min_size=DAYS, max_size=DAYS)
+
+
+@given(UNITS, COUNTS)
+@settings(deadline=None, max_examples=150)
+def test_days_left_out_are_those_that_the_twin_finds(units, counts) -> None:
+    rows = [("a", place, day + 0.25, on_hand) for (place, day), on_hand in counts.items()]
+    assert left_out(units, rows) == twin(units, counts)
+
+
+def twin(units: list[int], counts: dict[tuple[str, int], int]) -> list[int]:
+    """Day by day, for one product; counts of after the last day are not there."""
+    counts = {(place, day): n for (place, day), n in counts.items() if day < DAYS}
+    mean = {
+        place: float(np.mean([n for (at, _), n in counts.items() if at == place]))
+        for place, _ in counts
+    }
+    places = [place for place in mean if mean[place] > 0]
+    spells = [(place, *spell) for place in places for spell in spells_of(place, counts)]
+    days = range(DAYS)
+
+    def out(day: int, *, known: bool) -> list[tuple[str, int, int, int, int]]:
+        first, last = (1, 2) if known else (3, 4)
+        return [spell for spell in spells if spell[first] <= day <= spell[last]]
+
+    possible = {d for d in days if places and len(out(d, known=False)) == len(places)}
+    found = set()
+    for day in possible:
+        if len(out(day, known=True)) < len(places):
+            continue
+        for step in (-1, 1):
+            at = day
+            while at in possible:
+                found.add(at)
+                if units[at]:
+                    break
+                at += step
+    for day in set(days) - possible:
+        share = sum(mean[s[0]] for s in out(day, known=False) if s[4] - s[3] < 27)
+        if places and share / sum(mean.values()) >= 0.25 - 1e-9:
+            found.add(day)
+    return sorted(found)
+
+
+def spells_of(place: str, counts: dict) -> list[tuple[int, int, int, int]]:
+    """First and last empty count, first and last day between the counts with stock around them."""
+    mine = sorted((day, n) for (at, day), n in counts.items() if at == place)
+    spells = []
+    for empty, run in groupby(mine, key=lambda count: count[1] == 0):
+        if empty:
+            days = [day for day, _ in run]
+            before = [day for day, _ in mine if day < days[0]]
+            after = [day for day, _ in mine if day > days[-1]]
+            begin = max(before) + 1 if before else 0
+            spells.append((days[0], days[-1], begin, (min(after) if after else DAYS) - 1))
+    return spells
 
 
 def sold_but(*without: int) -> list[int]:

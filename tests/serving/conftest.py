@@ -156,8 +156,29 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
             "error": 2.5,
             "naive_error": 3.5,
             "as_of": day,
+            "total_sd": [units * h**0.5 for h in range(1, HORIZON + 1)] * (len(PRODUCTS) - 1),
         }
-    ).astype({"day": "datetime64[us]", "as_of": "datetime64[us]"})
+    )
+    figures = {
+        **{"safety_stock": 3.5, "reorder_point": 12.0, "cycle_service": 0.96, "fill_rate": 0.99},
+        **{"days_of_cover": 4.5, "stockout_risk": 0.75, "units_short": 2.5, "daily_demand": 1.5},
+        **{"lead_time_demand": 6.0, "lead_time_demand_spread": 2.0},
+        **{"protected_demand": 10.0, "protected_demand_spread": 3.0},
+    }
+    stock = {"service_level": 0.95, "review_days": 7, "counted_at": AS_OF, "as_of": AS_OF}
+    stock |= {"currency": "GBP", "minimum_order": 6, "unit_cost": 250, "on_hand": 7}
+    plan = pd.DataFrame(
+        [
+            # In order of neither: a reader gets them by location.
+            {"product_id": "85123A", "location": "York", "reason": "old count", **stock},
+            {
+                **{"product_id": "85123A", "location": "Leeds", "reason": "order"},
+                **{"order_quantity": 12, "order_cost": 3000, "demand_share": 1.0, "on_order": 0},
+                **{"lead_time_days": 4.0, "sold_since_count": 0.5, "supplier": "Hearts Ltd"},
+                **{**stock, **figures},
+            },
+        ]
+    )
     opened = {"opened_at": AS_OF - pd.Timedelta(days=2), "last_message_at": AS_OF, "as_of": AS_OF}
     cases = pd.DataFrame(
         {
@@ -209,6 +230,8 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
     names = pd.DataFrame({"product_id": list(PRODUCTS), "name": list(PRODUCTS.values())})
     counts = {"texts": [6], "negative": [1], "neutral": [2], "positive": [3]}
     sentiment = pd.DataFrame({"product_id": ["85123A"], **counts})
+    came_across = {"views": [40], "carts": [9], "purchases": [4]}
+    traffic = pd.DataFrame({"product_id": ["85123A"], **came_across})
     return {
         # In chunks, as a run brings them.
         "customer_features": [features.iloc[:2], features.iloc[2:]],
@@ -218,9 +241,11 @@ def frames(lake: Lake, *, units: float = 1.0) -> dict[str, list[pd.DataFrame]]:
         "segment_migration": [whole(moves, "segment_migration")],
         "customer_value": [whole(values, "customer_value")],
         "consents": [consents],
-        "demand_forecast": [forecast],
+        "demand_forecast": [whole(forecast, "demand_forecast")],
+        "reorder_plan": [whole(plan, "reorder_plan")],
         "product_names": [names],
         "product_sentiment": [sentiment],
+        "product_traffic": [traffic],
         "support_cases": [whole(cases, "support_cases")],
         "product_quality": [whole(weeks, "product_quality")],
         "related_products": [whole(related, "related_products")],

@@ -80,10 +80,12 @@ def test_the_description_names_every_operation_once(client: TestClient) -> None:
         "lookup",
         "migration",
         "models",
+        "product",
         "products",
         "quality",
         "ready",
         "related",
+        "reorder",
         "segments",
         "sentiment",
     ]

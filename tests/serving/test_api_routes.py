@@ -180,6 +180,7 @@ def test_a_forecast_is_told_day_by_day_with_its_error(shop: TestClient) -> None:
         "p10": 0.5,
         "p50": 1.0,
         "p90": 2.0,
+        "total_sd": 1.0,
     }
     assert [day["horizon"] for day in found["days"]] == [1, 2, 3]
     del found["days"]

@@ -316,7 +316,7 @@ def test_an_older_moment_gives_what_was_known_then(
 
 
 def _moment(row: Any) -> datetime:
-    times = ("occurred_at", "ordered_at", "created_at", "sent_at", "updated_at")
+    times = ("occurred_at", "ordered_at", "created_at", "sent_at", "counted_at", "updated_at")
     return datetime.fromisoformat(next(row[name] for name in times if name in row))
 
 
@@ -334,6 +334,8 @@ def test_a_run_leaves_a_record_of_what_it_read_and_decided(
     assert calls == [
         ("forecast", "started"),
         ("forecast", "done"),
+        ("reorder", "started"),
+        ("reorder", "done"),
         ("publish", "started"),
         ("publish", "done"),
     ]
@@ -386,7 +388,7 @@ def test_a_step_that_fails_leaves_the_others_to_go_on_and_the_run_can_be_repeate
     stocked: Lake, finished: Lake, config: Config, tmp_path: Path
 ) -> None:
     lake = copied(stocked, tmp_path / "lake")
-    message = r"Of 13 steps these failed, the others are done. demand: no such shop$"
+    message = r"Of 14 steps these failed, the others are done. demand: no such shop$"
     with pytest.raises(PipelineError, match=message):
         run(lake, failing("demand", PipelineError("no such shop")), config)
     record = _last_record(lake)

@@ -105,7 +105,8 @@ def _show(done: "ForecastedFile", output: Path, rejected: Path | None) -> None:
         done.models,
         {"model": Column("most weight in"), "series": Column("series", "{:,d}")},
     )
-    metrics = [name for name in done.evaluation.columns if name != "model"]
+    told = done.evaluation.dropna(axis="columns", how="all")
+    metrics = [name for name in told.columns if name != "model"]
     print_table(
         "Error in the last backtest window",
         done.evaluation,

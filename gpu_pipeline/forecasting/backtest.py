@@ -120,16 +120,24 @@ class Backtest:
         }
 
 
-def backtest(panel: Panel, *, horizon: int, windows: int = WINDOWS, seed: int = 0) -> Backtest:
+def backtest(
+    panel: Panel,
+    *,
+    horizon: int,
+    windows: int = WINDOWS,
+    seed: int = 0,
+    regress: bool = True,
+) -> Backtest:
     """Let every model forecast from `windows` earlier origins, and combine them.
 
-    `seed` is what the random parts of models start from.
+    `seed` is what the random parts of models start from. Without `regress` models see one series
+    at a time.
 
     Raises:
         PanelError: the panel is too short for so many windows of at least one period.
     """
     origins, window = window_origins(panel, horizon=horizon, windows=windows)
-    candidates = Candidates.of(panel, origins=origins, steps=horizon, seed=seed)
+    candidates = Candidates.of(panel, origins=origins, steps=horizon, seed=seed, regress=regress)
     made, names = list(candidates.past.values()), tuple(candidates.past)
     products = error_products(panel, made, origins[:-1], window)
     others = [

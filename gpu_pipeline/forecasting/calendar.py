@@ -56,7 +56,10 @@ def _dates(panel: Panel, periods: int) -> Iterator[tuple[str, Host]]:
     days, months = moments.astype("datetime64[D]"), moments.astype("datetime64[M]")
     if panel.freq == "D":
         yield "weekday", ((days.astype("int64") + 3) % 7).astype("float32")
-    yield "day_of_month", ((days - months.astype("datetime64[D]")).astype("int64") + 1.0).astype("float32")
+    yield (
+        "day_of_month",
+        ((days - months.astype("datetime64[D]")).astype("int64") + 1.0).astype("float32"),
+    )
     yield "month", (months.astype("int64") % 12 + 1.0).astype("float32")
     if panel.freq == "W":
         years = moments.astype("datetime64[Y]").astype("datetime64[D]")

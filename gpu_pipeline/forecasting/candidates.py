@@ -2,25 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
 from gpu_pipeline.backend import Array
-from gpu_pipeline.forecasting.dynamic_regression import fit_dynamic_regression
+from gpu_pipeline.forecasting.dynamic_regression import (
+    DynamicRegression,
+    fit_dynamic_regression,
+)
 from gpu_pipeline.forecasting.naive import seasonal_naive
 from gpu_pipeline.forecasting.panel import Panel
-from gpu_pipeline.forecasting.regression import learn
+from gpu_pipeline.forecasting.regression import Regression, learn
 from gpu_pipeline.forecasting.smoothing import exponential_smoothing
 from gpu_pipeline.forecasting.theta import theta
 
 __all__ = ["NAIVE", "Candidates"]
 
 NAIVE = "seasonal_naive"
-
-
-class _Learnt(Protocol):
-    """What was learnt at an origin, and forecasts from there on with what is known ahead."""
-
-    def forecasts(self, panel: Panel) -> Mapping[str, Array]: ...
+DYNAMIC = "dynamic_regression"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +26,23 @@ class Candidates:
     """What the models say at past origins, and all they need to speak at the end.
 
     `past` holds by model float32 (origins, series, steps), and so does `final`, without the
-    origins, for those models that look at nothing known ahead; `learnt` are the others.
+    origins, for those models that look at nothing known ahead; `dynamic` and
+    `regression` are the others.
     """
 
     past: Mapping[str, Array]
     final: Mapping[str, Array]
-    learnt: Sequence[_Learnt]
+    dynamic: DynamicRegression
+    regression: Regression | None
 
     @classmethod
-    def of(cls, panel: Panel, *, origins: Sequence[int], steps: int, seed: int) -> Self:
+    def of(
+        cls, panel: Panel, *, origins: Sequence[int], steps: int, seed: int, regress: bool
+    ) -> Self:
         """Every model at the `origins`, the last of which is the end of the panel.
 
         A model that can't speak of a series yet says what seasonal naive does. Nothing is sold on
-        weekdays without trade.
+        weekdays without trade. Global regressors are only there to `regress`.
         """
         xp = panel.backend.xp
         alone = {
@@ -49,10 +51,16 @@ class Candidates:
             "theta": theta(panel, origins=origins, steps=steps),
         }
         said: dict[str, list[Array]] = {name: list(made[:-1]) for name, made in alone.items()}
+        # Regressors take long to fit, and weeks later say much the same of newer demand.
+        early = learn(panel, origin=origins[0], steps=steps, seed=seed) if regress else None
         for origin in origins[:-1]:
-            for model in _learnt(panel, origin=origin, steps=steps, seed=seed):
-                for name, forecasts in model.forecasts(panel).items():
-                    said.setdefault(name, []).append(forecasts)
+            dynamic = fit_dynamic_regression(panel, origin=origin, steps=steps)
+            made = {DYNAMIC: dynamic.forecasts(panel)}
+            if early is not None:
+                made |= early.forecasts(panel, origin=origin)
+            for name, forecasts in made.items():
+                said.setdefault(name, []).append(forecasts)
+        end = origins[-1]
         return cls(
             past={
                 name: xp.stack(
@@ -64,7 +72,10 @@ class Candidates:
                 for name, made in said.items()
             },
             final={name: made[-1] for name, made in alone.items()},
-            learnt=_learnt(panel, origin=origins[-1], steps=steps, seed=seed),
+            dynamic=fit_dynamic_regression(panel, origin=origins[-1], steps=steps),
+            regression=learn(panel, origin=origins[-1], steps=steps, seed=seed)
+            if regress
+            else None,
         )
 
     def at_the_end(self, panel: Panel) -> dict[str, Array]:
@@ -72,21 +83,14 @@ class Candidates:
 
         `panel` is the one that was given, with what is known of the steps ahead.
         """
-        made = dict(self.final)
-        for model in self.learnt:
-            made |= model.forecasts(panel)
         end = panel.y.shape[1]
+        made = {**self.final, DYNAMIC: self.dynamic.forecasts(panel)}
+        if self.regression is not None:
+            made |= self.regression.forecasts(panel, origin=end)
         return {
             name: _settled(panel, forecasts, made[NAIVE], origin=end)
             for name, forecasts in made.items()
         }
-
-
-def _learnt(panel: Panel, *, origin: int, steps: int, seed: int) -> list[_Learnt]:
-    return [
-        fit_dynamic_regression(panel, origin=origin, steps=steps),
-        learn(panel, origin=origin, steps=steps, seed=seed),
-    ]
 
 
 def _settled(panel: Panel, forecasts: Array, naive: Array, *, origin: int) -> Array:

@@ -58,8 +58,8 @@ def weights_of(panel: Panel, products: Sequence[Array], models: Sequence[str]) -
     Economic Forecasting 1, section 2.
     """
     xp, count = panel.backend.xp, len(models)
-    own = sum(products[1:], products[0].astype("float64"))
-    lived = sum((one[:, 0, 0] > 0).astype("float64") for one in products)
+    own = xp.stack(products).sum(axis=0, dtype="float64")
+    lived = (xp.stack(products)[:, :, 0, 0] > 0).sum(axis=0)
     total = own.sum(axis=0) / max(float(lived.sum()), 1.0)
     weights = xp.empty((len(own), count), dtype="float32")
     now = kinds(panel, panel.y.shape[1])

@@ -52,8 +52,8 @@ class DynamicRegression:
     offset: Array
     is_old: Array
 
-    def forecasts(self, panel: Panel) -> dict[str, Array]:
-        """The forecasts from the origin on, float32 (series, steps), by the model's one name.
+    def forecasts(self, panel: Panel) -> Array:
+        """The forecasts from the origin on, float32 (series, steps), never negative.
 
         Not a number for a series that was too young. `panel` is the one that was learnt from,
         with its columns known ahead for all steps.
@@ -68,7 +68,7 @@ class DynamicRegression:
             said += self.level[rows, None] + self.season[rows][:, phase]
             mean = xp.exp(said) * self.factor[rows, None] - self.offset[rows, None]
             made[rows] = xp.where(self.is_old[rows, None], xp.maximum(mean, 0.0), xp.nan)
-        return {"dynamic_regression": made}
+        return made
 
 
 def fit_dynamic_regression(panel: Panel, *, origin: int, steps: int) -> DynamicRegression:
@@ -162,9 +162,7 @@ def _own_columns(panel: Panel) -> int:
     return len(numbers) + 1
 
 
-def _design(
-    panel: Panel, rows: slice, shared: Array, begin: int, end: int, origin: int
-) -> Array:
+def _design(panel: Panel, rows: slice, shared: Array, begin: int, end: int, origin: int) -> Array:
     """The regressors of some series, float64 (series, periods, columns)."""
     xp, count = panel.backend.xp, len(panel.ids[rows])
     own = [

@@ -1,7 +1,7 @@
 """DemandForecaster: fit on a long frame, get a frame of forecasts with intervals."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from gpu_pipeline.backend import Array, Backend, Frame
@@ -9,12 +9,12 @@ from gpu_pipeline.errors import NotFitted, PanelError
 from gpu_pipeline.forecasting.backtest import WINDOWS, Backtest, Forecasts, backtest
 from gpu_pipeline.forecasting.frequency import FREQUENCIES, Freq
 from gpu_pipeline.forecasting.intervals import QUANTILES, quantile_forecasts
+from gpu_pipeline.forecasting.levels import Levels
 from gpu_pipeline.forecasting.panel import Panel
 from gpu_pipeline.forecasting.totals import total_spread
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import plotly.graph_objects as go
+    pass
 
 __all__ = ["DemandForecaster"]
 
@@ -80,8 +80,11 @@ class DemandForecaster:
             )
             raise ValueError(message)
         self._panel = panel
-        self._tested = backtest(
-            panel, horizon=self.horizon, windows=self.windows, seed=self.seed
+        self._tested = backtest(panel, horizon=self.horizon, windows=self.windows, seed=self.seed)
+        self._levels = (
+            Levels.of(self._tested, self.hierarchy, horizon=self.horizon, seed=self.seed)
+            if self.hierarchy
+            else None
         )
         self.models_ = _models(panel, self._tested)
         self.evaluation_ = _evaluation(panel, self._tested)
@@ -100,8 +103,35 @@ class DemandForecaster:
         """
         panel, made = self._ahead(future)
         quantiles = quantile_forecasts(panel, made, quantiles=QUANTILES)
-        columns = {f"p{round(100 * q)}": one for q, one in zip(QUANTILES, quantiles, strict=True)}
-        return self._frame({"mean": made.forecasts[-1], **columns})
+        return self._frame({"mean": made.forecasts[-1], **_named(quantiles)})
+
+    def predict_levels(self, future: Frame | None = None) -> Frame:
+        """The sums that the hierarchy defines: `level, unique_id, ds, mean, p10, p50, p90`.
+
+        A level is named by its columns, `total` first; a sum by what it is of, such as
+        "store=north/category=phones". Means are the sums of what `predict` gives, exactly.
+
+        Raises:
+            NotFitted: there was no fit.
+            PanelError: `future` is missing, or not what it should be.
+            ValueError: the forecaster has no hierarchy.
+        """
+        self._check_fitted()
+        if self._levels is None:
+            message = "There are no levels: name static columns as the forecaster's hierarchy."
+            raise ValueError(message)
+        panel, made = self._combined(future)
+        _, nodes, sums = self._levels.settled(panel, made)
+        quantiles = quantile_forecasts(nodes, sums, quantiles=QUANTILES)
+        columns = {"mean": sums.forecasts[-1], **_named(quantiles)}
+        ids = self._levels.hierarchy.nodes[["level", "unique_id"]]
+        return self._frame(columns, ids=ids)
+
+    @property
+    def method_(self) -> str | None:
+        """How forecasts of series and of their sums are made to agree; None without a hierarchy."""
+        self._check_fitted()
+        return None if self._levels is None else self._levels.method
 
     def total_spread(self, future: Frame | None = None) -> Frame:
         """How far sums may be off: `unique_id, ds, total_sd`, by series and time.
@@ -141,7 +171,12 @@ class DemandForecaster:
         return list(panel.backend.to_host(frames.Series(starts).astype("datetime64[us]")))
 
     def _ahead(self, future: Frame | None) -> tuple[Panel, Forecasts]:
-        """The panel with what is known ahead, and the forecasts of all windows and the end."""
+        """The panel with what is known ahead, and the forecasts that are put out."""
+        panel, made = self._combined(future)
+        return panel, made if self._levels is None else self._levels.settled(panel, made)[0]
+
+    def _combined(self, future: Frame | None) -> tuple[Panel, Forecasts]:
+        """The same before series and sums agree."""
         self._check_fitted()
         panel = self._panel
         if future is not None:
@@ -154,17 +189,18 @@ class DemandForecaster:
             raise PanelError(message)
         return panel, self._tested.finished(panel)
 
-    def _frame(self, columns: dict[str, Array]) -> Frame:
+    def _frame(self, columns: dict[str, Array], ids: Frame | None = None) -> Frame:
+        """Arrays (series, horizon) as a long frame of the series, or of what `ids` names."""
         panel, xp = self._panel, self._panel.backend.xp
-        frames, count = panel.backend.frames, len(panel.ids)
-        ds_us = xp.tile(panel.future(self.horizon), count)
-        return frames.DataFrame(
-            {
-                "unique_id": panel.ids.repeat(self.horizon),
-                "ds": frames.Series(ds_us).astype("datetime64[us]"),
-                **{name: one.reshape(-1).astype("float64") for name, one in columns.items()},
-            }
-        )
+        frames = panel.backend.frames
+        ids = frames.DataFrame({"unique_id": panel.ids}) if ids is None else ids
+        ds_us = xp.tile(panel.future(self.horizon), len(ids))
+        row = xp.repeat(xp.arange(len(ids)), self.horizon)
+        made = ids.take(row).reset_index(drop=True)
+        made["ds"] = frames.Series(ds_us).astype("datetime64[us]")
+        for name, values in columns.items():
+            made[name] = values.reshape(-1).astype("float64")
+        return made
 
     def _panel_of(self, frame: Frame) -> Panel:
         return Panel.from_frame(
@@ -200,8 +236,12 @@ class DemandForecaster:
             raise ValueError(message)
 
 
+def _named(quantiles: Array) -> dict[str, Array]:
+    return {f"p{round(100 * q)}": one for q, one in zip(QUANTILES, quantiles, strict=True)}
+
+
 def _models(panel: Panel, tested: Backtest) -> Frame:
-    xp, frames = panel.backend.xp, panel.backend.frames
+    frames = panel.backend.frames
     error, naive_error = tested.errors()
     names = frames.Series(list(tested.models), dtype="str")
     return frames.DataFrame(

@@ -1,11 +1,12 @@
 """Frequency: what a period of a panel is, a day or a week."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 import numpy as np
 
-__all__ = ["DAY_US", "FREQUENCIES", "Freq", "Frequency", "day_text"]
+__all__ = ["DAY_US", "FREQUENCIES", "Freq", "Frequency", "day_text", "moment_of"]
 
 Freq: TypeAlias = Literal["D", "W"]
 
@@ -47,3 +48,9 @@ FREQUENCIES: dict[Freq, Frequency] = {
 def day_text(moment_us: int) -> str:
     """The day of a moment in microseconds since 1970, such as 2026-03-01."""
     return str(np.datetime64(moment_us, "us"))[:10]
+
+
+def moment_of(moment_us: int) -> datetime:
+    """The moment (UTC, without zone) that is so many microseconds after 1970 began."""
+    moment: datetime = np.datetime64(moment_us, "us").item()
+    return moment

@@ -19,13 +19,13 @@ from gpu_pipeline.forecasting.reconciliation import (
     top_down,
 )
 
-__all__ = ["MOST_COLUMNS", "Hierarchy", "Method", "Static"]
+__all__ = ["METHODS", "MOST_COLUMNS", "Hierarchy", "Method", "Static"]
 
 Method: TypeAlias = Literal["bottom_up", "top_down", "wls"]
 Static: TypeAlias = Mapping[str, tuple[Array, Sequence[object]]]
 
 MOST_COLUMNS = 6  # which make up to 64 levels
-_METHODS = ("bottom_up", "top_down", "wls")
+METHODS: tuple[Method, ...] = ("bottom_up", "top_down", "wls")
 _TOTAL = "total"
 _BLOCK_BYTES = 2**26  # that a copy of the series' values may take at a time
 
@@ -245,6 +245,6 @@ def _check(static: Static, columns: Sequence[str]) -> None:
 
 
 def _check_method(method: str) -> None:
-    if method not in _METHODS:
-        message = f"method is {method!r}: it can be {', '.join(_METHODS)}."
+    if method not in METHODS:
+        message = f"method is {method!r}: it can be {', '.join(METHODS)}."
         raise ValueError(message)

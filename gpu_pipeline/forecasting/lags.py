@@ -90,7 +90,7 @@ class LagTable:
         begin = xp.maximum(xp.maximum(seen + 1 - window, self._panel.first[series]), 0)
         begin = xp.minimum(begin, seen)
         total = self._sums[series, seen + 1] - self._sums[series, begin]
-        return xp.maximum(total + plus, 0.0 if not plus else plus) / (seen + 1 - begin)
+        return xp.maximum(total + plus, plus) / (seen + 1 - begin)
 
     def _value(self, series: Array, period: Array, otherwise: Array) -> Array:
         xp = self._panel.backend.xp
@@ -124,4 +124,3 @@ class LagTable:
     def _static(self, series: Array) -> list[Array]:
         codes = [column.codes[series] for column in self._panel.static.values()]
         return codes if self._first_row is None else [*codes, series + self._first_row]
-

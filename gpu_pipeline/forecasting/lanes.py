@@ -56,9 +56,9 @@ class Block:
     """Some of the series, periods first, so that a period's values lie side by side.
 
     `y` and `teaches` are (periods, series), both numbers: `teaches` is 1 or 0. `all_teach` and
-    `some_teach` say on the host whether a period teaches all series, or at least one. `level` is
-    (series,) and `profile` (phases, series): the first states, the latter as a share of the level
-    by which a phase is above it.
+    `some_teach` say on the host whether a period teaches all series, or at least one. `first` is
+    (series,), from when on they live; `level` (series,) and `profile` (phases, series) are the
+    first states, the latter the share of the level by which a phase is above it.
     """
 
     y: Array
@@ -154,12 +154,14 @@ class Lanes:
         self._error, self._scratch, self._share = (xp.empty(shape) for _ in range(3))
 
     def learn(self, time: int) -> None:
-        """Take in one period."""
+        """Take in one period; where it does not teach, the trend goes on all the same."""
         xp, block, error = self._xp, self._block, self._error
-        season = self._season[time % len(self._season)]
         if self._has_trend:
             xp.multiply(self._trend, DAMPING, out=self._trend)
             xp.add(self._level, self._trend, out=self._level)
+        if not block.some_teach[time]:
+            return
+        season = self._season[time % len(self._season)]
         combine = xp.multiply if self._form == "multiplicative" else xp.add
         xp.subtract(block.y[time], combine(self._level, season, out=error), out=error)
         if not block.all_teach[time]:
@@ -232,9 +234,8 @@ class Race:
                 ahead = _Ahead(self._block, time, self._damping)
                 squares = [lanes.path_squares(ahead) for lanes in self._groups]
                 self._paths.append((time + len(self._damping), squares))
-            if self._block.some_teach[time]:
-                for lanes in self._groups:
-                    lanes.learn(time)
+            for lanes in self._groups:
+                lanes.learn(time)
         self._time = max(self._time, until)
         while self._paths and self._paths[0][0] <= until:
             for lanes, of_path in zip(self._groups, self._paths.pop(0)[1], strict=True):

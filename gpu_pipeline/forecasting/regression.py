@@ -23,7 +23,7 @@ LEARNERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "random_forest": (
         "RandomForestRegressor",
         {
-            "n_estimators": 80,
+            "n_estimators": 50,
             "max_depth": 16,
             "min_samples_leaf": 3,
             "max_features": 0.35,
@@ -45,7 +45,7 @@ LEARNERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 _HISTORY = {"D": 900, "W": 156}  # periods before an origin that are learnt from
 _MOST_ROWS = 200_000  # that a model is fitted on
 _MOST_BLOCKS = 4
-_FEWEST_ROWS = 200
+_FEWEST_ROWS = 2_000
 _MOST_NUMBERED = 1000  # series that a regressor can tell apart by their number
 _MOST_TIMES = 20.0  # its level that a series may sell in a period, to learn from
 _BLOCK_BYTES = {"cpu": 2**27, "gpu": 2**31}
@@ -56,30 +56,30 @@ _BYTES_A_CELL = 40  # of features and their sums, for each period of a series
 class Regression:
     """Regressors fitted on what was known at an origin, one of each learner for each block.
 
-    Blocks are (first step, last step + 1) from the origin; `fitted` has the regressors of each.
+    Blocks are (first step, last step + 1) from an origin; `fitted` has the regressors of each.
     """
 
-    origin: int
     blocks: tuple[tuple[int, int], ...]
     fitted: tuple[Mapping[str, Any], ...]
 
-    def forecasts(self, panel: Panel) -> dict[str, Array]:
-        """By learner the forecasts from the origin on, float32 (series, steps), never negative.
+    def forecasts(self, panel: Panel, *, origin: int) -> dict[str, Array]:
+        """By learner the forecasts from `origin` on, float32 (series, steps), never negative.
 
-        Not a number for a series that is too young. `panel` is the one that was learnt from, with
-        its columns known ahead for all steps.
+        Not a number for a series that is too young. The origin may be later than the one that was
+        learnt at: features are of the periods before the former. `panel` is the one that was learnt
+        from, with its columns known ahead for all steps.
         """
         xp, steps = panel.backend.xp, self.blocks[-1][1]
-        calendar = Calendar.of(panel, periods=self.origin + steps)
+        calendar = Calendar.of(panel, periods=origin + steps)
         made = {
             name: xp.full((len(panel.ids), steps), xp.nan, dtype="float32") for name in LEARNERS
         }
-        for rows, table in _tables(panel, calendar, self.origin):
+        for rows, table in _tables(panel, calendar, origin):
             first = panel.first[rows]
-            old = (self.origin - first >= SHAPES[panel.freq].minimum_age).nonzero()[0]
+            old = (origin - first >= SHAPES[panel.freq].minimum_age).nonzero()[0]
             for (begin, end), regressors in zip(self.blocks, self.fitted, strict=True):
                 series = xp.repeat(old, end - begin)
-                period = xp.tile(xp.arange(self.origin + begin, self.origin + end), len(old))
+                period = xp.tile(xp.arange(origin + begin, origin + end), len(old))
                 if not len(series):
                     continue
                 features, level = table.rows(series, period, lag=end)
@@ -111,7 +111,7 @@ def learn(panel: Panel, *, origin: int, steps: int, seed: int) -> Regression:
         return regressors
 
     with ThreadPoolExecutor(panel.backend.fits_at_once) as pool:
-        return Regression(origin, blocks, tuple(pool.map(fitted, blocks)))
+        return Regression(blocks, tuple(pool.map(fitted, blocks)))
 
 
 def step_blocks(steps: int, cycle: int) -> tuple[tuple[int, int], ...]:
@@ -123,7 +123,9 @@ def step_blocks(steps: int, cycle: int) -> tuple[tuple[int, int], ...]:
 def _drawn(panel: Panel, origin: int, *, lag: int, seed: int) -> tuple[Array, Array]:
     """(series, period) pairs to learn from, by series: all that there are, or a sample."""
     xp = panel.backend.xp
-    begin = xp.maximum(panel.first + SHAPES[panel.freq].minimum_age + lag, origin - _HISTORY[panel.freq])
+    begin = xp.maximum(
+        panel.first + SHAPES[panel.freq].minimum_age + lag, origin - _HISTORY[panel.freq]
+    )
     ends = xp.cumsum(xp.maximum(origin - begin, 0))
     total = int(ends[-1])
     if total > _MOST_ROWS:
@@ -144,7 +146,8 @@ def _learnt_from(
     xp, (series, period) = panel.backend.xp, draw
     features, levels = [], []
     for rows, table in _tables(panel, calendar, origin):
-        begin, end = (int(at) for at in xp.searchsorted(series, xp.asarray([rows.start, rows.stop])))
+        edges = xp.searchsorted(series, xp.asarray([rows.start, rows.stop]))
+        begin, end = (int(at) for at in edges)
         found, level = table.rows(series[begin:end] - rows.start, period[begin:end], lag=lag)
         features.append(found)
         levels.append(level)

@@ -95,6 +95,7 @@ def served(lake: Lake) -> dict[str, object]:
             "segments": snapshot.segments(),
             "products": products,
             "forecasts": [snapshot.forecast(product["product_id"]) for product in products],
+            "reorder": [snapshot.reorder(product["product_id"]) for product in products],
             "customers": [snapshot.customer(key) for key in keys],
             "segments_of": snapshot.segments_of(keys),
             "values": {key: _told(row) for key, row in snapshot.values_of(keys).items()},

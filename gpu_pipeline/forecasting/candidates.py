@@ -2,23 +2,40 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 from gpu_pipeline.backend import Array
 from gpu_pipeline.forecasting.dynamic_regression import (
     DynamicRegression,
     fit_dynamic_regression,
 )
+from gpu_pipeline.forecasting.intermittent import intermittent
 from gpu_pipeline.forecasting.naive import seasonal_naive
 from gpu_pipeline.forecasting.panel import Panel
 from gpu_pipeline.forecasting.regression import Regression, learn
 from gpu_pipeline.forecasting.smoothing import exponential_smoothing
 from gpu_pipeline.forecasting.theta import theta
+from gpu_pipeline.forecasting.window import window_average
 
 __all__ = ["NAIVE", "Candidates"]
 
 NAIVE = "seasonal_naive"
 DYNAMIC = "dynamic_regression"
+
+
+class _Model(Protocol):
+    """Forecasts of each series from what it was, at several origins."""
+
+    def __call__(self, panel: Panel, *, origins: Sequence[int], steps: int) -> Array: ...
+
+
+_ALONE: Mapping[str, _Model] = {
+    NAIVE: seasonal_naive,
+    "window_average": window_average,
+    "exponential_smoothing": exponential_smoothing,
+    "theta": theta,
+    "intermittent": intermittent,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +62,7 @@ class Candidates:
         weekdays without trade. Global regressors are only there to `regress`.
         """
         xp = panel.backend.xp
-        alone = {
-            NAIVE: seasonal_naive(panel, origins=origins, steps=steps),
-            "exponential_smoothing": exponential_smoothing(panel, origins=origins, steps=steps),
-            "theta": theta(panel, origins=origins, steps=steps),
-        }
+        alone = {name: model(panel, origins=origins, steps=steps) for name, model in _ALONE.items()}
         said: dict[str, list[Array]] = {name: list(made[:-1]) for name, made in alone.items()}
         # Regressors take long to fit, and weeks later say much the same of newer demand.
         early = learn(panel, origin=origins[0], steps=steps, seed=seed) if regress else None
@@ -60,7 +73,7 @@ class Candidates:
                 made |= early.forecasts(panel, origin=origin)
             for name, forecasts in made.items():
                 said.setdefault(name, []).append(forecasts)
-        end = origins[-1]
+        late = learn(panel, origin=origins[-1], steps=steps, seed=seed) if regress else None
         return cls(
             past={
                 name: xp.stack(
@@ -73,9 +86,7 @@ class Candidates:
             },
             final={name: made[-1] for name, made in alone.items()},
             dynamic=fit_dynamic_regression(panel, origin=origins[-1], steps=steps),
-            regression=learn(panel, origin=origins[-1], steps=steps, seed=seed)
-            if regress
-            else None,
+            regression=late,
         )
 
     def at_the_end(self, panel: Panel) -> dict[str, Array]:

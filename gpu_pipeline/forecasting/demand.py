@@ -62,7 +62,7 @@ def forecast_demand(
     `as_of` is a moment (UTC, without zone): the day of the `time_zone` it falls on has not ended
     and is not used, so that half a day's sales don't count as a day's. The column `as_of` is the
     last day that was used. Products that were not sold in the 56 days up to that one have ended
-    and get no forecast, and no product gets any from fewer than four days. `demand` has
+    and get no forecast, and no product gets any from fewer than five days. `demand` has
     product_id, day and units of the table `demand_daily`; units in several currencies are added
     up. `stock` has product_id, location, counted_at and on_hand of the table `inventory`: days on
     which a product could not be had say nothing about its demand (`days_out_of_stock`). Rows are

@@ -24,6 +24,7 @@ _WHOLE_YEAR = 1.2  # years that a panel must span to know its course
 _ALPHA, _GAMMA = 0.1, 0.03  # what one error moves the level and the season of the errors by
 _ERRORS = 112  # of the last periods, which say what the logarithm hides of the mean
 _LEAST = 0.02  # of a series' mean, added before the logarithm
+_MOST = 1.0  # above the largest logarithm that was seen, that a forecast may lie
 _NEAR = (-5, 4)  # periods around an event, which are told apart
 _MOST_EVENTS = 30  # of a column: those on most dates
 _YEAR_DAYS = 365.25
@@ -40,7 +41,8 @@ class DynamicRegression:
     """What was learnt at an origin: coefficients (series, columns), and the errors' state then.
 
     `level` (series,) and `season` (series, cycle) are of the errors; `factor` (series,) makes a
-    mean of what the logarithm's inverse gives; `offset` (series,) was added before the logarithm.
+    mean of what the logarithm's inverse gives; `offset` (series,) was added before the logarithm,
+    `most` (series,) is the largest one that a forecast may have.
     """
 
     origin: int
@@ -50,6 +52,7 @@ class DynamicRegression:
     season: Array
     factor: Array
     offset: Array
+    most: Array
     is_old: Array
 
     def forecasts(self, panel: Panel) -> Array:
@@ -66,7 +69,7 @@ class DynamicRegression:
             design = _design(panel, rows, shared, begin, end, self.origin)
             said = xp.matmul(design, self.coefficients[rows][:, :, None])[:, :, 0]
             said += self.level[rows, None] + self.season[rows][:, phase]
-            mean = xp.exp(said) * self.factor[rows, None] - self.offset[rows, None]
+            mean = xp.exp(xp.minimum(said, self.most[rows, None])) * self.factor[rows, None] - self.offset[rows, None]
             made[rows] = xp.where(self.is_old[rows, None], xp.maximum(mean, 0.0), xp.nan)
         return made
 
@@ -82,7 +85,7 @@ def fit_dynamic_regression(panel: Panel, *, origin: int, steps: int) -> DynamicR
     shared, stiff = _shared_columns(panel, 0, origin)
     columns = shared.shape[1] + _own_columns(panel)
     ridge = xp.asarray([*stiff, *[_STIFF["known"]] * (_own_columns(panel) - 1), _STIFF_TREND])
-    offset = xp.empty(series)
+    offset, most = xp.empty(series), xp.empty(series)
     coefficients = xp.zeros((series, columns))
     level, season = xp.zeros(series), xp.zeros((series, panel.cycle))
     factor = xp.ones(series)
@@ -96,6 +99,7 @@ def fit_dynamic_regression(panel: Panel, *, origin: int, steps: int) -> DynamicR
         y = xp.where(teaches, part.y[:, :origin], 0.0).astype("float64")
         offset[rows] = _LEAST * y.sum(axis=1) / xp.maximum(teaches.sum(axis=1), 1) + 1e-3
         logs = xp.log(xp.maximum(y, 0.0) + offset[rows, None])
+        most[rows] = logs.max(axis=1) + _MOST
         logs = logs - usual
         design = _design(panel, rows, shared, 0, origin, origin)
         weighted = design * (teaches * recent)[:, :, None]
@@ -114,6 +118,7 @@ def fit_dynamic_regression(panel: Panel, *, origin: int, steps: int) -> DynamicR
         season=season,
         factor=factor,
         offset=offset,
+        most=most,
         is_old=origin - panel.first >= MINIMUM_AGE[panel.freq],
     )
 

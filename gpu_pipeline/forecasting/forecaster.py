@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Self
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+import pandas as pd
 
 from gpu_pipeline.backend import Array, Backend, Frame
+from gpu_pipeline.charts import series_fan
 from gpu_pipeline.errors import NotFitted, PanelError
 from gpu_pipeline.forecasting.backtest import WINDOWS, Backtest, Forecasts, backtest
-from gpu_pipeline.forecasting.frequency import FREQUENCIES, Freq
+from gpu_pipeline.forecasting.frequency import FREQUENCIES, Freq, moment_of
 from gpu_pipeline.forecasting.intervals import QUANTILES, quantile_forecasts
 from gpu_pipeline.forecasting.levels import Levels
 from gpu_pipeline.forecasting.panel import Panel
@@ -15,6 +19,9 @@ from gpu_pipeline.forecasting.totals import total_spread
 
 if TYPE_CHECKING:
     pass
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 __all__ = ["DemandForecaster"]
 
@@ -80,6 +87,7 @@ class DemandForecaster:
             )
             raise ValueError(message)
         self._panel = panel
+        self._finished: Forecasts | None = None
         self._tested = backtest(panel, horizon=self.horizon, windows=self.windows, seed=self.seed)
         self._levels = (
             Levels.of(self._tested, self.hierarchy, horizon=self.horizon, seed=self.seed)
@@ -164,11 +172,38 @@ class DemandForecaster:
             {name: [row[name] for row in rows] for name in rows[0]}
         )
 
-    def _starts(self) -> list[Any]:
-        step, panel = FREQUENCIES[self.freq].step_us, self._panel
-        starts = [panel.start_us + step * at for at in self._tested.origins[:-1]]
-        frames = panel.backend.frames
-        return list(panel.backend.to_host(frames.Series(starts).astype("datetime64[us]")))
+    def plot(self, unique_id: str, future: Frame | None = None) -> "go.Figure":
+        """What one series was, what it is expected to be, and how sure that is.
+
+        Raises:
+            NotFitted: there was no fit.
+            PanelError: there is no such series, or `future` is missing or not what it should be.
+        """
+        self._check_fitted()
+        panel, backend = self._panel, self._panel.backend
+        place = backend.to_host(panel.ids == unique_id).nonzero()[0]
+        if not len(place):
+            message = f"No series is called {unique_id!r}: models_ has a row for each."
+            raise PanelError(message)
+        row = int(place[0])
+        history = pd.DataFrame(
+            {
+                "ds": pd.to_datetime(backend.to_host(panel.past()), unit="us"),
+                "y": backend.to_host(panel.y[row]),
+                "observed": backend.to_host(panel.observed[row]),
+            }
+        )
+        forecast = self.predict(future)
+        ahead = backend.to_pandas(forecast[forecast["unique_id"] == unique_id])
+        return series_fan(
+            history[history["ds"] >= history["ds"][int(panel.first[row])]],
+            ahead,
+            name=str(unique_id),
+        )
+
+    def _starts(self) -> list[datetime]:
+        moments = self._panel.backend.to_host(self._panel.past())
+        return [moment_of(int(moments[at])) for at in self._tested.origins[:-1]]
 
     def _ahead(self, future: Frame | None) -> tuple[Panel, Forecasts]:
         """The panel with what is known ahead, and the forecasts that are put out."""
@@ -181,13 +216,16 @@ class DemandForecaster:
         panel = self._panel
         if future is not None:
             panel = panel.with_future(self._there(future), steps=self.horizon)
-        elif panel.known.names and panel.known.periods < panel.y.shape[1] + self.horizon:
+            return panel, self._tested.finished(panel)
+        if panel.known.names and panel.known.periods < panel.y.shape[1] + self.horizon:
             message = (
                 f"The forecaster was fitted with {', '.join(panel.known.names)} known ahead: give "
                 f"predict a future with these columns for the {self.horizon} periods to come."
             )
             raise PanelError(message)
-        return panel, self._tested.finished(panel)
+        if self._finished is None:
+            self._finished = self._tested.finished(panel)
+        return panel, self._finished
 
     def _frame(self, columns: dict[str, Array], ids: Frame | None = None) -> Frame:
         """Arrays (series, horizon) as a long frame of the series, or of what `ids` names."""

@@ -250,6 +250,11 @@ class Panel:
         recent = self.open_periods()[origin - seen : origin].reshape(-1, cycle)
         return recent.max(axis=0)[xp.arange(steps) % cycle]
 
+    def past(self) -> Array:
+        """The periods of the panel, int64 (periods,) microseconds since 1970."""
+        periods = self.backend.xp.arange(self.y.shape[1], dtype="int64")
+        return self.start_us + FREQUENCIES[self.freq].step_us * periods
+
     def future(self, steps: int) -> Array:
         """The `steps` periods after the last one, int64 (steps,) microseconds since 1970."""
         xp, step_us = self.backend.xp, FREQUENCIES[self.freq].step_us

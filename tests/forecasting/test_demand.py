@@ -189,15 +189,15 @@ def test_units_of_all_currencies_are_added_up(rng) -> None:
     assert_frames_equal(forecast_of(both, days=90), forecast_of(demand_of(2 * units), days=90))
 
 
-@pytest.mark.parametrize("days", [0, 1, 3])
+@pytest.mark.parametrize("days", [0, 1, 4])
 def test_too_few_days_give_an_empty_table(days: int) -> None:
     table = forecast_of(demand_of(np.ones((2, 10), dtype="int64")), days=days)
     assert_frames_equal(table, CPU.empty(contract("demand_forecast")))
 
 
-def test_four_days_give_a_forecast() -> None:
-    table = forecast_of(demand_of(np.ones((2, 10), dtype="int64")), days=4)
-    assert set(table["model"]) == {"mean"}
+def test_five_days_give_a_forecast() -> None:
+    table = forecast_of(demand_of(np.ones((2, 10), dtype="int64")), days=5)
+    assert set(table["product_id"]) == {"p0", "p1"}
     assert (table["p90"] >= table["p10"]).all()
 
 
@@ -228,7 +228,7 @@ def test_a_real_retailer_that_rests_on_saturdays_gets_a_better_forecast_than_nai
         }
     )
     demand = daily_demand(orders)
-    best = demand.groupby("product_id")["units"].sum().nlargest(200).index
+    best = demand.groupby("product_id")["units"].sum().nlargest(50).index
     as_of = lines["InvoiceDate"].max()
     table = forecast_demand(
         demand[demand["product_id"].isin(best)], as_of=as_of, horizon=28, backend=CPU
@@ -236,7 +236,7 @@ def test_a_real_retailer_that_rests_on_saturdays_gets_a_better_forecast_than_nai
     saturdays = table[table["day"].dt.day_name() == "Saturday"]
     others = table[table["day"].dt.day_name() != "Saturday"]
     assert (saturdays[["mean", "p10", "p50", "p90"]] == 0).all(axis=None)
-    assert (others.groupby("day")["mean"].sum() > 3_000).all()
+    assert (others.groupby("day")["mean"].sum() > 1_000).all()
     chosen = table.drop_duplicates("product_id")
-    assert len(chosen) > 180
+    assert len(chosen) > 40
     assert chosen["error"].sum() < 0.9 * chosen["naive_error"].sum()

@@ -63,6 +63,12 @@ def segments(shop: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     return run_cells("02_segments.ipynb", shop, tmp_path_factory.mktemp("jupyter"))
 
 
+@pytest.fixture(scope="module")
+def demand(shop: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The same of the notebook on demand."""
+    return run_cells("03_demand.ipynb", shop, tmp_path_factory.mktemp("jupyter"))
+
+
 def run_cells(name: str, lake: Lake, own: Path) -> list[Any]:
     """The notebook's code cells, run on the lake from their own folder."""
     notebook = read(FOLDER / name)
@@ -121,10 +127,21 @@ def test_the_segments_show_their_pictures_tables_and_an_export(
     assert [source.split(" = ")[0] for source in quiet] == ["lake_path"]
 
 
+def test_demand_shows_a_fan_and_its_tables(demand: list[Any]) -> None:
+    (figure,) = outputs(demand, FIGURE)
+    assert {"expected", "p10 to p90"} <= {mark["name"] for mark in figure["data"]}
+    tables = "".join(outputs(demand, TABLE))
+    for shown in ("left out as not seen", "seasonal_naive", "combination", "category=phones"):
+        assert shown in tables
+    assert "order_quantity" in tables
+    quiet = [cell.source for cell in demand if not cell.outputs]
+    assert [source.split(" = ")[0] for source in quiet] == ["lake_path"]
+
+
 def test_notebooks_warn_of_nothing(
-    executed: list[Any], visits: list[Any], segments: list[Any]
+    executed: list[Any], visits: list[Any], segments: list[Any], demand: list[Any]
 ) -> None:
-    cells = [*executed, *visits, *segments]
+    cells = [*executed, *visits, *segments, *demand]
     assert [output for cell in cells for output in cell.outputs if "name" in output] == []
 
 

@@ -33,8 +33,8 @@ __all__ = [
     "segment_heat_map",
     "segment_map",
     "sentiment_river",
-    "stock_cover",
     "series_fan",
+    "stock_cover",
     "value_calibration",
     "value_lift",
 ]

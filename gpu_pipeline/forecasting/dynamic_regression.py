@@ -69,7 +69,8 @@ class DynamicRegression:
             design = _design(panel, rows, shared, begin, end, self.origin)
             said = xp.matmul(design, self.coefficients[rows][:, :, None])[:, :, 0]
             said += self.level[rows, None] + self.season[rows][:, phase]
-            mean = xp.exp(xp.minimum(said, self.most[rows, None])) * self.factor[rows, None] - self.offset[rows, None]
+            said = xp.minimum(said, self.most[rows, None])
+            mean = xp.exp(said) * self.factor[rows, None] - self.offset[rows, None]
             made[rows] = xp.where(self.is_old[rows, None], xp.maximum(mean, 0.0), xp.nan)
         return made
 
@@ -97,7 +98,8 @@ def fit_dynamic_regression(panel: Panel, *, origin: int, steps: int) -> DynamicR
         part = panel.rows(rows)
         teaches = part.observed[:, :origin] & panel.open_periods()[:origin]
         y = xp.where(teaches, part.y[:, :origin], 0.0).astype("float64")
-        offset[rows] = _LEAST * y.sum(axis=1) / xp.maximum(teaches.sum(axis=1), 1) + 1e-3
+        mean = xp.maximum(y.sum(axis=1), 0.0) / xp.maximum(teaches.sum(axis=1), 1)
+        offset[rows] = _LEAST * mean + 1e-3
         logs = xp.log(xp.maximum(y, 0.0) + offset[rows, None])
         most[rows] = logs.max(axis=1) + _MOST
         logs = logs - usual
@@ -127,7 +129,8 @@ def _of_all(panel: Panel, shared: Array, stiff: Array, recent: Array) -> Array:
     """The coefficients (columns,) of the sum of all series, which each is held towards."""
     xp, periods = panel.backend.xp, len(shared)
     total = panel.y[:, :periods].sum(axis=0, dtype="float64")
-    logs = xp.log(xp.maximum(total, 0.0) + _LEAST * total.mean() + 1e-3)
+    total = xp.maximum(total, 0.0)
+    logs = xp.log(total + _LEAST * total.mean() + 1e-3)
     trend = ((xp.arange(periods) - periods) / _periods_of_year(panel))[:, None]
     design = xp.concatenate([shared, trend], axis=1)
     weighted = design * (panel.open_periods()[:periods] * recent)[:, None]

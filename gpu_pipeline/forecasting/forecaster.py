@@ -5,8 +5,6 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-import pandas as pd
-
 from gpu_pipeline.backend import Array, Backend, Frame
 from gpu_pipeline.charts import series_fan
 from gpu_pipeline.errors import NotFitted, PanelError

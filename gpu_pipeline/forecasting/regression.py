@@ -11,41 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from gpu_pipeline.backend import Array
+from gpu_pipeline.backend import Array, Backend
 from gpu_pipeline.forecasting.calendar import Calendar
 from gpu_pipeline.forecasting.lags import SHAPES, LagTable
 from gpu_pipeline.forecasting.panel import Panel
 
 __all__ = ["LEARNERS", "Regression", "learn", "step_blocks"]
 
-# What each learner is given, besides what the estimator table says of the device's library.
-LEARNERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "random_forest": (
-        "RandomForestRegressor",
-        {
-            "n_estimators": 50,
-            "max_depth": 16,
-            "min_samples_leaf": 3,
-            "max_features": 0.35,
-            "max_samples": 0.4,
-        },
-    ),
-    "boosted_trees": (
-        "BoostedTrees",
-        {
-            "n_estimators": 300,
-            "learning_rate": 0.05,
-            "max_depth": 6,
-            "min_child_weight": 20,
-            "colsample_bytree": 0.4,
-            "subsample": 0.8,
-        },
-    ),
-}
+LEARNERS = ("random_forest", "boosted_trees")
 _HISTORY = {"D": 900, "W": 156}  # periods before an origin that are learnt from
 _MOST_ROWS = 200_000  # that a model is fitted on
 _MOST_BLOCKS = 4
-_FEWEST_ROWS = 2_000
+_FEWEST_ROWS = 4_000
 _MOST_NUMBERED = 1000  # series that a regressor can tell apart by their number
 _MOST_TIMES = 20.0  # its level that a series may sell in a period, to learn from
 _BLOCK_BYTES = {"cpu": 2**27, "gpu": 2**31}
@@ -104,11 +81,10 @@ def learn(panel: Panel, *, origin: int, steps: int, seed: int) -> Regression:
         if len(draw[0]) < _FEWEST_ROWS:
             return {}
         features, target, weight = _learnt_from(panel, calendar, origin, draw, lag=end)
-        regressors = {}
-        for name, (estimator, given) in LEARNERS.items():
-            regressor = panel.backend.estimator(estimator, random_state=seed, **given)
-            regressors[name] = regressor.fit(features, target, sample_weight=weight)
-        return regressors
+        return {
+            name: _learner(name, panel.backend, seed).fit(features, target, sample_weight=weight)
+            for name in LEARNERS
+        }
 
     with ThreadPoolExecutor(panel.backend.fits_at_once) as pool:
         return Regression(blocks, tuple(pool.map(fitted, blocks)))
@@ -118,6 +94,30 @@ def step_blocks(steps: int, cycle: int) -> tuple[tuple[int, int], ...]:
     """The steps in at most four blocks of whole weeks, as (first step, last step + 1)."""
     length = -(-steps // (_MOST_BLOCKS * cycle)) * cycle
     return tuple((begin, min(begin + length, steps)) for begin in range(0, steps, length))
+
+
+def _learner(name: str, backend: Backend, seed: int) -> Any:  # noqa: ANN401
+    """A regressor to fit, of the library of the device."""
+    if name == "random_forest":
+        return backend.estimator(
+            "RandomForestRegressor",
+            n_estimators=50,
+            max_depth=16,
+            min_samples_leaf=3,
+            max_features=0.35,
+            max_samples=0.4,
+            random_state=seed,
+        )
+    return backend.estimator(
+        "BoostedTrees",
+        n_estimators=300,
+        learning_rate=0.05,
+        max_depth=6,
+        min_child_weight=20,
+        colsample_bytree=0.4,
+        subsample=0.8,
+        random_state=seed,
+    )
 
 
 def _drawn(panel: Panel, origin: int, *, lag: int, seed: int) -> tuple[Array, Array]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from gpu_pipeline.backend import Backend, Frame
 from gpu_pipeline.exchange import ExchangeRates, in_reporting_currency
 from gpu_pipeline.forecasting.demand import combined_demand, daily_demand, forecast_demand
+from gpu_pipeline.forecasting.stockouts import STOCK_COLUMNS
 from gpu_pipeline.orders import LINE_COLUMNS, settled
 from gpu_pipeline.pipeline import Step, Work
 from gpu_pipeline.steps.rates import exchange_rates
@@ -41,12 +42,14 @@ def _settled_demand(
 def _forecast(work: Work) -> None:
     demand = work.read("demand_daily").compute()
     backend = work.lake.backend
+    stock = work.read("inventory", STOCK_COLUMNS).compute() if work.has("inventory") else None
     table = forecast_demand(
         demand,
         as_of=work.as_of,
         horizon=work.config.horizon,
         backend=backend,
         time_zone=work.lake.time_zone,
+        stock=stock,
     )
     chosen = table.drop_duplicates("product_id")
     work.facts.update(
@@ -69,6 +72,7 @@ DEMAND = Step(
 FORECAST = Step(
     name="forecast",
     reads=("demand_daily",),
+    uses=("inventory",),
     writes=("demand_forecast",),
     run=_forecast,
     settings=("horizon",),

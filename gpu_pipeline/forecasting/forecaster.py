@@ -184,20 +184,17 @@ class DemandForecaster:
             message = f"No series is called {unique_id!r}: models_ has a row for each."
             raise PanelError(message)
         row = int(place[0])
-        history = pd.DataFrame(
+        lived = slice(int(panel.first[row]), None)
+        history = backend.frames.DataFrame(
             {
-                "ds": pd.to_datetime(backend.to_host(panel.past()), unit="us"),
-                "y": backend.to_host(panel.y[row]),
-                "observed": backend.to_host(panel.observed[row]),
+                "ds": backend.frames.Series(panel.past()[lived]).astype("datetime64[us]"),
+                "y": panel.y[row, lived],
+                "observed": panel.observed[row, lived],
             }
         )
         forecast = self.predict(future)
-        ahead = backend.to_pandas(forecast[forecast["unique_id"] == unique_id])
-        return series_fan(
-            history[history["ds"] >= history["ds"][int(panel.first[row])]],
-            ahead,
-            name=str(unique_id),
-        )
+        ahead = forecast[forecast["unique_id"] == unique_id]
+        return series_fan(backend.to_pandas(history), backend.to_pandas(ahead), name=str(unique_id))
 
     def _starts(self) -> list[datetime]:
         moments = self._panel.backend.to_host(self._panel.past())

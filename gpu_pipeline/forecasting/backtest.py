@@ -141,7 +141,9 @@ def backtest(
     made, names = list(candidates.past.values()), tuple(candidates.past)
     products = error_products(panel, made, origins[:-1], window)
     others = [
-        weights_of(panel, [products[i] for i in range(windows) if i != left], names)
+        weights_of(
+            panel, [products[i] for i in range(windows) if i != left], names, origin=origins[left]
+        )
         for left in range(windows)
     ]
     return Backtest(
@@ -150,7 +152,7 @@ def backtest(
         window=window,
         candidates=candidates,
         forecasts=combined(made, others, panel.backend.xp),
-        weights=weights_of(panel, products, names),
+        weights=weights_of(panel, products, names, origin=origins[-1]),
     )
 
 

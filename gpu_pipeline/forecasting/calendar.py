@@ -11,7 +11,7 @@ from gpu_pipeline.backend import Array
 from gpu_pipeline.forecasting.frequency import FREQUENCIES
 from gpu_pipeline.forecasting.panel import Panel
 
-__all__ = ["REACH", "Calendar", "event_distances"]
+__all__ = ["REACH", "Calendar", "event_distances", "shown_events"]
 
 REACH = 8  # periods before and after an event in which it may be felt
 _MOST_EVENTS = 40  # of a column: those on most dates
@@ -32,11 +32,13 @@ class Calendar:
 
         An event column is one of text that says the same for all series and is null at times. For
         each of its events there is the number of periods since the nearest one, negative before
-        it, from -8 to 8; and for the column those until the next and since the last of any.
+        it, from -8 to 8; and for the column those until the next and since the last of any. Which
+        events those are is the same whatever `periods` is.
         """
         columns = dict(_dates(panel, periods))
-        for name, codes, categories in _event_columns(panel, periods):
-            columns.update(_around(name, codes, categories))
+        for name, codes in _event_columns(panel):
+            shown = shown_events(panel, name, most=_MOST_EVENTS)
+            columns.update(_around(name, codes[:periods], shown, panel.known.categories[name]))
         values = panel.backend.xp.asarray(np.stack(list(columns.values())))
         return cls(tuple(columns), values)
 
@@ -48,6 +50,15 @@ def event_distances(codes: npt.NDArray[np.int64], code: int) -> npt.NDArray[np.i
     nearest = since[np.arange(len(codes)), abs(since).argmin(axis=1)]
     clipped: npt.NDArray[np.int64] = np.clip(nearest, -REACH, REACH)
     return clipped
+
+
+def shown_events(panel: Panel, name: str, *, most: int) -> list[int]:
+    """The codes of an event column that are on most dates of the panel, at most so many."""
+    values = panel.known.values[panel.known.names.index(name)]
+    codes = panel.backend.to_host(values[0, : panel.y.shape[1]]).astype("int64")
+    dates = np.bincount(codes[codes >= 0], minlength=len(panel.known.categories[name]))
+    order = np.argsort(-dates, kind="stable")[:most]
+    return [int(code) for code in order if dates[code]]
 
 
 def _dates(panel: Panel, periods: int) -> Iterator[tuple[str, Host]]:
@@ -66,25 +77,21 @@ def _dates(panel: Panel, periods: int) -> Iterator[tuple[str, Host]]:
         yield "week_of_year", ((days - years).astype("int64") // 7).astype("float32")
 
 
-def _event_columns(
-    panel: Panel, periods: int
-) -> Iterator[tuple[str, npt.NDArray[np.int64], tuple[object, ...]]]:
+def _event_columns(panel: Panel) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
     for name, values in zip(panel.known.names, panel.known.values, strict=True):
         if name not in panel.known.categories or len(values) > 1:
             continue
-        codes = panel.backend.to_host(values[0, :periods]).astype("int64")
-        if (codes < 0).any() and (codes >= 0).any():
-            yield name, codes, panel.known.categories[name]
+        codes = panel.backend.to_host(values[0]).astype("int64")
+        past = codes[: panel.y.shape[1]]
+        if (past < 0).any() and (past >= 0).any():
+            yield name, codes
 
 
 def _around(
-    name: str, codes: npt.NDArray[np.int64], categories: tuple[object, ...]
+    name: str, codes: npt.NDArray[np.int64], shown: list[int], categories: tuple[object, ...]
 ) -> Iterator[tuple[str, Host]]:
-    dates = np.bincount(codes[codes >= 0], minlength=len(categories))
-    for code in np.argsort(-dates, kind="stable")[:_MOST_EVENTS]:
-        if dates[code]:
-            distance = event_distances(codes, int(code))
-            yield f"{name}={categories[code]}", distance.astype("float32")
+    for code in shown:
+        yield f"{name}={categories[code]}", event_distances(codes, code).astype("float32")
     when, now = np.flatnonzero(codes >= 0), np.arange(len(codes))
     following = np.searchsorted(when, now)
     until = np.append(when, len(codes) + 2 * REACH)[following] - now

@@ -1,7 +1,7 @@
 """Candidates: the models that a backtest lets speak, and what each says."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from gpu_pipeline.backend import Array
@@ -59,13 +59,15 @@ class Candidates:
         """Every model at the `origins`, the last of which is the end of the panel.
 
         A model that can't speak of a series yet says what seasonal naive does. Nothing is sold on
-        weekdays without trade. Global regressors are only there to `regress`.
+        weekdays without trade. Global regressors are only there to `regress`, and where there is
+        enough to learn from before the first origin.
         """
-        xp = panel.backend.xp
+        xp, panel = panel.backend.xp, _reaching(panel, origins[-2] + steps)
         alone = {name: model(panel, origins=origins, steps=steps) for name, model in _ALONE.items()}
         said: dict[str, list[Array]] = {name: list(made[:-1]) for name, made in alone.items()}
         # Regressors take long to fit, and weeks later say much the same of newer demand.
         early = learn(panel, origin=origins[0], steps=steps, seed=seed) if regress else None
+        early = early if early is not None and any(early.fitted) else None
         for origin in origins[:-1]:
             dynamic = fit_dynamic_regression(panel, origin=origin, steps=steps)
             made = {DYNAMIC: dynamic.forecasts(panel)}
@@ -73,7 +75,7 @@ class Candidates:
                 made |= early.forecasts(panel, origin=origin)
             for name, forecasts in made.items():
                 said.setdefault(name, []).append(forecasts)
-        late = learn(panel, origin=origins[-1], steps=steps, seed=seed) if regress else None
+        late = learn(panel, origin=origins[-1], steps=steps, seed=seed) if early else None
         return cls(
             past={
                 name: xp.stack(
@@ -102,6 +104,18 @@ class Candidates:
             name: _settled(panel, forecasts, made[NAIVE], origin=end)
             for name, forecasts in made.items()
         }
+
+
+def _reaching(panel: Panel, periods: int) -> Panel:
+    """The panel with so many periods known ahead, those beyond its end as the last one was.
+
+    Only steps beyond a window that is shorter than the horizon need them, which nothing judges.
+    """
+    missing, xp = periods - panel.known.periods, panel.backend.xp
+    if not panel.known.names or missing <= 0:
+        return panel
+    values = tuple(xp.pad(one, ((0, 0), (0, missing)), mode="edge") for one in panel.known.values)
+    return replace(panel, known=replace(panel.known, values=values))
 
 
 def _settled(panel: Panel, forecasts: Array, naive: Array, *, origin: int) -> Array:

@@ -16,9 +16,11 @@ from gpu_pipeline.forecasting.past_errors import KINDS, kinds
 __all__ = ["combined", "error_products", "weights_of"]
 
 _PRIOR_WINDOWS = 8.0  # of alike series, which a series' own windows are added to
-_RIDGE = 0.05  # of the mean squared error: what draws weights together
+_RIDGE = 0.01  # of a model's mean squared error, added to it: what draws weights together
+_EXACT = 0.01  # of the usual error, below which a series' own windows say ever more
+_LEAST_SHARE = 0.005  # that is still counted: what has less is on its way to 0
 _ROUNDS = 200
-_STEP = 0.5
+_STEP, _STEEPEST = 0.5, 20.0  # of the logarithm of the cost, so that its unit does not matter
 _STAYS = {"random_forest": 0.05}  # the least that these count, wherever they can speak
 
 
@@ -45,13 +47,17 @@ def error_products(
     return products
 
 
-def weights_of(panel: Panel, products: Sequence[Array], models: Sequence[str]) -> Array:
-    """The weights of each series, float32 (series, models): none negative, together 1.
+def weights_of(
+    panel: Panel, products: Sequence[Array], models: Sequence[str], *, origin: int
+) -> Array:
+    """The weights for forecasts from `origin` on, float32 (series, models): from 0 up, together 1.
 
     They have the least mean squared error in the windows of `products`, to which those of all
-    series that are sold about as often are added as if they were `_PRIOR_WINDOWS` windows more:
-    two or three windows alone say little of one series. A share of the mean squared error is
-    added to each model's own, which draws the weights together where models are much the same.
+    series that until `origin` were sold about as often are added as if they were `_PRIOR_WINDOWS`
+    windows more: two or three windows alone say little of one series. To a model that was exact
+    there is nothing to add, unless the series is rarely sold: all models are exact on what never
+    comes. A share of each model's mean squared error is added to it, which draws the weights
+    together where models are much the same.
 
     Source: Bates & Granger (1969), The combination of forecasts, Operational Research Quarterly
     20; why they are drawn together: Timmermann (2006), Forecast combinations, Handbook of
@@ -59,16 +65,19 @@ def weights_of(panel: Panel, products: Sequence[Array], models: Sequence[str]) -
     """
     xp, count = panel.backend.xp, len(models)
     own = xp.stack(products).sum(axis=0, dtype="float64")
-    lived = (xp.stack(products)[:, :, 0, 0] > 0).sum(axis=0)
+    lived = (xp.trace(xp.stack(products), axis1=2, axis2=3) > 0).sum(axis=0)
     total = own.sum(axis=0) / max(float(lived.sum()), 1.0)
     weights = xp.empty((len(own), count), dtype="float32")
-    now = kinds(panel, panel.y.shape[1])
+    now = kinds(panel, origin)
     for kind in range(KINDS):
         here = (now == kind).nonzero()[0]
         windows = float(lived[here].sum())
         alike = (own[here].sum(axis=0) + _PRIOR_WINDOWS * total) / (windows + _PRIOR_WINDOWS)
-        costs = own[here] + _PRIOR_WINDOWS * alike
-        weights[here] = _best(costs / (lived[here] + _PRIOR_WINDOWS)[:, None, None], xp)
+        prior = xp.full(len(here), _PRIOR_WINDOWS)
+        if kind > 0:
+            prior *= _unlike_exact(own[here], lived[here], alike, xp)
+        costs = own[here] + prior[:, None, None] * alike
+        weights[here] = _best(costs, xp)
     for name, least in _STAYS.items():
         if name in models:
             weights *= 1 - least
@@ -85,6 +94,14 @@ def combined(made: Sequence[Array], weights: Sequence[Array], xp: ModuleType) ->
     return total
 
 
+def _unlike_exact(own: Array, lived: Array, alike: Array, xp: ModuleType) -> Array:
+    """How far alike series are listened to, (series,): 1, but 0 where a model was exact."""
+    least = xp.diagonal(own, axis1=1, axis2=2).min(axis=1) / xp.maximum(lived, 1)
+    usual = _EXACT * xp.diagonal(alike).min()
+    share = least / usual if usual > 0 else xp.ones(len(own))
+    return xp.where(lived > 0, xp.minimum(share, 1.0), 1.0)
+
+
 def _best(costs: Array, xp: ModuleType) -> Array:
     """The shares (series, models) with the least cost, which costs (series, models, models) tell.
 
@@ -92,13 +109,13 @@ def _best(costs: Array, xp: ModuleType) -> Array:
     predictors, Information and Computation 132.
     """
     count = costs.shape[1]
-    size = xp.trace(costs, axis1=1, axis2=2)[:, None] / count
-    ridge = _RIDGE * size[:, :, None] * xp.eye(count)
-    scaled = (costs + ridge) / xp.where(size > 0, size, 1.0)[:, :, None]
+    stiffened = costs * (1.0 + _RIDGE * xp.eye(count))
     shares = xp.full(costs.shape[:2], 1.0 / count)
     for _ in range(_ROUNDS):
-        slope = xp.matmul(scaled, shares[:, :, None])[:, :, 0]
-        slope = slope - (slope * shares).sum(axis=1, keepdims=True)
-        shares = shares * xp.exp(-_STEP * slope)
+        slope = xp.matmul(stiffened, shares[:, :, None])[:, :, 0]
+        cost = (slope * shares).sum(axis=1, keepdims=True)
+        steep = slope / xp.where(cost > 0, cost, 1.0) - (cost > 0)
+        shares = shares * xp.exp(-_STEP * xp.clip(steep, -_STEEPEST, _STEEPEST))
         shares = shares / shares.sum(axis=1, keepdims=True)
-    return shares
+    shares = xp.where(shares < _LEAST_SHARE, 0.0, shares)
+    return shares / shares.sum(axis=1, keepdims=True)

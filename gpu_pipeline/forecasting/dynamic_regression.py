@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpu_pipeline.backend import Array
-from gpu_pipeline.forecasting.calendar import event_distances
+from gpu_pipeline.forecasting.calendar import event_distances, shown_events
 from gpu_pipeline.forecasting.frequency import FREQUENCIES
 from gpu_pipeline.forecasting.panel import Panel
 
@@ -28,8 +28,8 @@ _MOST = 1.0  # above the largest logarithm that was seen, that a forecast may li
 _NEAR = (-5, 4)  # periods around an event, which are told apart
 _MOST_EVENTS = 30  # of a column: those on most dates
 _YEAR_DAYS = 365.25
-_RIDGE = 3.0
-_RIDGE_OF_ALL = 1.0
+_RIDGE = 1.0
+_RIDGE_OF_ALL = 0.3
 # How strongly each kind of column is held towards 0.
 _STIFF = {"weekday": 1e-3, "year": 0.1, "month_day": 1.0, "event": 0.3, "near": 3.0, "known": 0.1}
 _STIFF_TREND = 1.0
@@ -228,8 +228,5 @@ def _events(panel: Panel, end: int) -> list[tuple[npt.NDArray[np.int64], list[in
     for name, values in zip(panel.known.names, panel.known.values, strict=True):
         if name in panel.known.categories and len(values) == 1:
             codes = panel.backend.to_host(values[0, :end]).astype("int64")
-            seen = codes[: panel.y.shape[1]]
-            dates = np.bincount(seen[seen >= 0], minlength=len(panel.known.categories[name]))
-            shown = np.argsort(-dates, kind="stable")[:_MOST_EVENTS]
-            found.append((codes, [int(code) for code in shown if dates[code]]))
+            found.append((codes, shown_events(panel, name, most=_MOST_EVENTS)))
     return found

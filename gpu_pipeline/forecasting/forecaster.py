@@ -16,9 +16,6 @@ from gpu_pipeline.forecasting.panel import Panel
 from gpu_pipeline.forecasting.totals import total_spread
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 __all__ = ["DemandForecaster"]
@@ -210,8 +207,9 @@ class DemandForecaster:
         self._check_fitted()
         panel = self._panel
         if future is not None:
-            panel = panel.with_future(self._there(future), steps=self.horizon)
-            return panel, self._tested.finished(panel)
+            ahead = panel.with_future(self._there(future), steps=self.horizon)
+            _check_shared(panel, ahead)
+            return ahead, self._tested.finished(ahead)
         if panel.known.names and panel.known.periods < panel.y.shape[1] + self.horizon:
             message = (
                 f"The forecaster was fitted with {', '.join(panel.known.names)} known ahead: give "
@@ -267,6 +265,18 @@ class DemandForecaster:
         if self.windows < 2:
             message = f"windows is {self.windows}: at least 2, one to learn from and one to judge."
             raise ValueError(message)
+
+
+def _check_shared(panel: Panel, ahead: Panel) -> None:
+    pairs = zip(panel.known.names, panel.known.values, ahead.known.values, strict=True)
+    wrong = [name for name, past, now in pairs if len(past) == 1 < len(now)]
+    if wrong:
+        message = (
+            f"{', '.join(wrong)} said the same for all series on every date of the panel, but the "
+            "future differs between series: what that does was not learnt. Make it the same for "
+            "all, or fit without it."
+        )
+        raise PanelError(message)
 
 
 def _named(quantiles: Array) -> dict[str, Array]:

@@ -74,7 +74,7 @@ class LagTable:
             sum(same) / shape.same,
             *(ratio(self._value(series, seen - k, level)) for k in range(_LATEST)),
             *(ratio(self._mean(series, seen, n)) for n in shape.means),
-            *self._year(series, period, seen),
+            *self._year(series, period, seen, lag),
             *(values[period] for values in self._calendar.values),
             *self._known(series, period, seen),
             *self._static(series),
@@ -97,9 +97,13 @@ class LagTable:
         is_there = period >= self._panel.first[series]
         return xp.where(is_there, self._y[series, xp.maximum(period, 0)], otherwise)
 
-    def _year(self, series: Array, period: Array, seen: Array) -> list[Array]:
-        """The day and the week around it a year before, as ratios to the level of then."""
-        xp, year, cycle = self._panel.backend.xp, self._shape.year, self._panel.cycle
+    def _year(self, series: Array, period: Array, seen: Array, lag: int) -> list[Array]:
+        """The day and the week around it a year before, as ratios to the level of then.
+
+        Where the lag is too long for that, of the last year that is known.
+        """
+        xp, cycle = self._panel.backend.xp, self._panel.cycle
+        year = -(-(lag + cycle // 2) // self._shape.year) * self._shape.year
         before = period - year
         old = seen - year - self._shape.level >= self._panel.first[series]
         then = xp.where(old, seen - year, seen)

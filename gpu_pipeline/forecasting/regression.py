@@ -53,8 +53,9 @@ class Regression:
         }
         for rows, table in _tables(panel, calendar, origin):
             first = panel.first[rows]
-            old = (origin - first >= SHAPES[panel.freq].minimum_age).nonzero()[0]
             for (begin, end), regressors in zip(self.blocks, self.fitted, strict=True):
+                least = max(SHAPES[panel.freq].minimum_age, end - begin)
+                old = (origin - first >= least).nonzero()[0]
                 series = xp.repeat(old, end - begin)
                 period = xp.tile(xp.arange(origin + begin, origin + end), len(old))
                 if not len(series):

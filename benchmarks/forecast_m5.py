@@ -1,7 +1,8 @@
 """WRMSSE of our forecasts on Walmart's sales, beside what the M5 competition published.
 
-The folder holds m5_store_dept_daily, m5_val_weights, m5_val_scale (Parquet; the latter two in the
-competition's order of levels). Models see days up to d_1913; d_1914 to d_1941, the competition's
+The folder holds m5_store_dept_daily, m5_calendar, m5_val_weights, m5_val_scale (Parquet; the latter
+two in the order of levels of the competition). Models see days up to d_1913, or those of `--ends`;
+d_1914 to d_1941, the competition's
 validation window, is what they are scored on. The published figures are those of its test window,
 the four weeks after, so they are near but not the same task.
 
@@ -20,10 +21,11 @@ import pandas as pd
 
 from gpu_pipeline import __version__
 from gpu_pipeline.backend import Backend
-from gpu_pipeline.forecasting import DemandForecaster, Panel
-from gpu_pipeline.forecasting.naive import seasonal_naive
+from gpu_pipeline.forecasting import DemandForecaster
 
 TRAINED_DAYS, HORIZON = 1913, 28
+KNOWN = ("event_name_1", "event_name_2", "snap")
+STATIC = ("state_id", "store_id", "cat_id", "dept_id")
 LEVELS: tuple[tuple[str, ...], ...] = (
     (),
     ("state_id",),
@@ -50,38 +52,91 @@ Matrix = npt.NDArray[np.float64]
 
 
 def main() -> None:
-    folder, backend = _arguments()
-    sales = pd.read_parquet(folder / "m5_store_dept_daily.parquet")
-    weights = pd.read_parquet(folder / "m5_val_weights.parquet")["Weights"].to_numpy()
-    scales = pd.read_parquet(folder / "m5_val_scale.parquet").iloc[:, 0].to_numpy()
-    series = pd.concat([_long(sales, number) for number in range(len(LEVELS))], ignore_index=True)
-    trained = series[series["d"] <= TRAINED_DAYS][["unique_id", "ds", "y"]]
-    bottom = trained[trained["unique_id"].str.startswith(f"{len(LEVELS)}/")]
-    actual = _matrix(series[series["d"] > TRAINED_DAYS], "y")
+    given, backend = _arguments()
+    sales, calendar = _sales(given.folder), _calendar(given.folder)
+    weights = pd.read_parquet(given.folder / "m5_val_weights.parquet")["Weights"].to_numpy()
+    scales = pd.read_parquet(given.folder / "m5_val_scale.parquet").iloc[:, 0].to_numpy()
 
     print(f"gpu-pipeline {__version__}, pandas {pd.__version__}, numpy {np.__version__}")
-    print(f"Python {platform.python_version()} on {platform.machine()}; {backend.reason}\n")
-    print(f"{'WRMSSE':<36}   mean" + "".join(f"{n:>7}" for n in range(1, 10)) + "  seconds")
-    ours: dict[str, Callable[[], Matrix]] = {
-        "seasonal naive": lambda: _naive(trained, backend),
-        "DemandForecaster, every level": lambda: _matrix(_forecast(trained, backend), "mean"),
-        "DemandForecaster, bottom-up": lambda: _bottom_up(_forecast(bottom, backend), sales),
-    }
-    for name, forecast in ours.items():
-        begin = time.perf_counter()
-        errors = _wrmsse(actual, forecast(), weights, scales)
-        print(_line(name, errors), f"{time.perf_counter() - begin:8.2f}")
+    print(f"Python {platform.python_version()} on {platform.machine()}; {backend.reason}")
+    for end in given.ends:
+        actual = _levels(sales[(sales["d"] > end) & (sales["d"] <= end + HORIZON)])
+        print(f"\n{f'WRMSSE, d_{end + 1}..{end + HORIZON}':<36}   mean", end="")
+        print("".join(f"{n:>7}" for n in range(1, 10)) + "     bias  seconds")
+        for name, forecast in _ways(sales, calendar, end, backend).items():
+            begin = time.perf_counter()
+            made = _levels(forecast())
+            seconds, bias = time.perf_counter() - begin, made[0].sum() / actual[0].sum() - 1
+            errors = _wrmsse(actual, made, weights, scales)
+            print(_line(name, errors), f"{bias:+8.3f} {seconds:8.1f}", flush=True)
     print("\nPublished, test window:")
     for name, figures in PUBLISHED.items():
         print(_line(name, figures))
 
 
-def _arguments() -> tuple[Path, Backend]:
+def _arguments() -> tuple[argparse.Namespace, Backend]:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, help="where the m5_*.parquet files are")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    parser.add_argument("--ends", type=int, nargs="+", default=[TRAINED_DAYS], help="last days")
     given = parser.parse_args()
-    return given.folder, Backend.choose(given.device)
+    return given, Backend.choose(given.device)
+
+
+def _ways(
+    sales: pd.DataFrame, calendar: pd.DataFrame, end: int, backend: Backend
+) -> dict[str, Callable[[], pd.DataFrame]]:
+    """Forecasts of the 70 series from the day after `end` on, in ever more ways."""
+    series = sales.merge(calendar, on=["date", "state_id"]).assign(unique_id=_ids(sales, 8))
+    series = series.rename(columns={"date": "ds", "units": "y"})
+    past = series[series["d"] <= end]
+    future = series[(series["d"] > end) & (series["d"] <= end + HORIZON)].drop(columns="y")
+    alone = past[["unique_id", "ds", "y"]]
+    places = series.drop_duplicates("unique_id")[["unique_id", *STATIC]]
+
+    def forecast(frame: pd.DataFrame, **given: Sequence[str]) -> pd.DataFrame:
+        fitted = DemandForecaster(horizon=HORIZON, backend=backend, **given).fit(frame)
+        ahead = future[["unique_id", "ds", *KNOWN]] if "known_ahead" in given else None
+        made = backend.to_pandas(fitted.predict(ahead)).merge(places, on="unique_id")
+        return made.rename(columns={"ds": "date", "mean": "units"})
+
+    def repeated() -> pd.DataFrame:
+        week = past[past["d"] > end - 7]
+        weeks = [
+            week.assign(date=week["ds"] + pd.Timedelta(days=7 * (k + 1)))
+            for k in range(HORIZON // 7)
+        ]
+        return pd.concat(weeks).rename(columns={"y": "units"})
+
+    with_calendar = past[["unique_id", "ds", "y", *KNOWN, *STATIC]]
+    return {
+        "seasonal naive": repeated,
+        "DemandForecaster, sales alone": lambda: forecast(alone),
+        "DemandForecaster, calendar": lambda: forecast(
+            with_calendar, known_ahead=KNOWN, static=STATIC
+        ),
+        "DemandForecaster, hierarchy": lambda: forecast(
+            with_calendar, known_ahead=KNOWN, static=STATIC, hierarchy=STATIC
+        ),
+    }
+
+
+def _sales(folder: Path) -> pd.DataFrame:
+    sales = pd.read_parquet(folder / "m5_store_dept_daily.parquet")
+    return sales.assign(date=sales["date"].astype("datetime64[us]"))
+
+
+def _calendar(folder: Path) -> pd.DataFrame:
+    """What is known of each day ahead, by state: events, and whether food stamps are paid out."""
+    days = pd.read_parquet(folder / "m5_calendar.parquet")
+    days["date"] = pd.to_datetime(days["date"]).astype("datetime64[us]")
+    states = [
+        days[["date", "event_name_1", "event_name_2"]].assign(
+            state_id=state, snap=days[f"snap_{state}"]
+        )
+        for state in ("CA", "TX", "WI")
+    ]
+    return pd.concat(states, ignore_index=True)
 
 
 def _ids(sales: pd.DataFrame, number: int) -> "pd.Series[str]":
@@ -92,34 +147,15 @@ def _ids(sales: pd.DataFrame, number: int) -> "pd.Series[str]":
     return names
 
 
-def _long(sales: pd.DataFrame, number: int) -> pd.DataFrame:
-    keyed = sales.assign(unique_id=_ids(sales, number))
-    total = keyed.groupby(["unique_id", "date", "d"])["units"].sum().reset_index()
-    return total.rename(columns={"date": "ds", "units": "y"})
-
-
-def _matrix(frame: pd.DataFrame, column: str) -> Matrix:
-    """(series, days), series in the competition's order, which is that of the names."""
-    return frame.pivot_table(index="unique_id", columns="ds", values=column).to_numpy("float64")
-
-
-def _naive(trained: pd.DataFrame, backend: Backend) -> Matrix:
-    panel = Panel.from_frame(backend.from_pandas(trained), freq="D", backend=backend)
-    return backend.to_host(seasonal_naive(panel, origins=(panel.y.shape[1],), steps=HORIZON)[0])
-
-
-def _forecast(trained: pd.DataFrame, backend: Backend) -> pd.DataFrame:
-    fitted = DemandForecaster(horizon=HORIZON, backend=backend).fit(trained)
-    return backend.to_pandas(fitted.predict())
-
-
-def _bottom_up(forecast: pd.DataFrame, sales: pd.DataFrame) -> Matrix:
-    """Every level as the sum of the forecasts of the lowest."""
-    places = sales.drop_duplicates(["store_id", "dept_id"])
-    places = places.assign(unique_id=_ids(places, len(LEVELS) - 1))
-    lowest = forecast.merge(places.drop(columns=["date", "d", "units"]), on="unique_id")
-    lowest = lowest.rename(columns={"ds": "date", "mean": "units"}).assign(d=0)
-    return np.vstack([_matrix(_long(lowest, number), "y") for number in range(len(LEVELS))])
+def _levels(series: pd.DataFrame) -> Matrix:
+    """What the 154 series of levels 1 to 9 come to, (series, days), in the competition's order."""
+    rows = []
+    for number in range(len(LEVELS)):
+        keyed = series.assign(unique_id=_ids(series, number))
+        rows.append(
+            keyed.pivot_table(index="unique_id", columns="date", values="units", aggfunc="sum")
+        )
+    return np.vstack([level.to_numpy("float64") for level in rows])
 
 
 def _wrmsse(actual: Matrix, forecast: Matrix, weights: Matrix, scales: Matrix) -> list[float]:

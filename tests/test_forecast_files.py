@@ -1,6 +1,7 @@
 """Forecasts of any file of series: what comes out, what is told, and what is refused."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -214,6 +215,10 @@ def test_the_command_tells_what_it_found_and_which_models_it_chose(
     for shown in ("most weight in", "seasonal_naive", "wape", "mase"):
         assert shown in out
     assert len(pd.read_parquet(tmp_path / "out.parquet")) == 8 * HORIZON
+    assert "add up by" not in out
+    code, out, _ = command(*words, "--sum", "--hierarchy", "shop")
+    assert code == 0
+    assert re.search("Forecasts add up by (bottom_up|top_down|wls), the best method", out)
 
 
 def test_a_wrong_use_is_one_line(command: Command, tmp_path: Path) -> None:

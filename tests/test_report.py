@@ -39,6 +39,7 @@ def put_forecast(lake: Lake, **units_a_day: float) -> None:
                 "mean": units,
                 "p10": units / 2,
                 "p90": units * 3,
+                "total_sd": units * (day + 1) / 8,
                 "model": "smoothing" if units > 1 else "seasonal_naive",
                 "error": 2.0,
                 "naive_error": 2.5 if units > 1 else 2.0,
@@ -190,8 +191,9 @@ def test_top_products_add_up_the_days_and_say_what_the_model_wins(lake: Lake) ->
     top = answers(lake).top_products
     assert top["product_id"].tolist() == ["P3", "P1", "P2"]
     assert top["units"].tolist() == [80.0, 40.0, 4.0]
-    assert top["units_low"].tolist() == [40.0, 20.0, 2.0]
-    assert top["units_high"].tolist() == [240.0, 120.0, 12.0]
+    # The spread of all days together is an eighth of what is sold.
+    assert top["units_low"].to_numpy()[:2] == pytest.approx([80 - 1.28 * 10, 40 - 1.28 * 5], abs=1)
+    assert top["units_high"].to_numpy()[:2] == pytest.approx([80 + 1.28 * 10, 40 + 1.28 * 5], abs=1)
     assert top["improvement"].round(6).tolist() == [0.2, 0.2, 0.0]
 
 

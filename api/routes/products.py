@@ -68,7 +68,7 @@ def forecast(product_id: ProductId, serving: ServingNow) -> Answer[Forecast]:
 
 @router.get("/{product_id:path}/reorder", responses=declared(404))
 def reorder(product_id: ProductId, serving: ServingNow) -> Answer[ProductReorder]:
-    """What to order of one product at each location, beside its sentiment and traffic."""
+    """What to order of one product at each location, with why; and what people say of it."""
     with serving.published.reading() as snapshot:
         product, rows = _product(snapshot, product_id), snapshot.reorder(product_id)
         if not rows:

@@ -99,6 +99,8 @@ def _show(done: "ForecastedFile", output: Path, rejected: Path | None) -> None:
         typer.echo(f"they are in {rejected}", err=True)
     for found in done.notes:
         note(found[:1].upper() + found[1:])
+    if done.forecaster.method_ is not None:
+        note(f"Forecasts add up by {done.forecaster.method_}, the best method in past windows")
     note(f"{output}: {done.horizon:,} periods ahead of {done.rows:,} usable rows")
     print_table(
         "Models",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gpu_pipeline.backend import Array
 from gpu_pipeline.errors import PanelError
 from gpu_pipeline.forecasting.candidates import NAIVE, Candidates
-from gpu_pipeline.forecasting.combination import combined, error_products, weights_of
+from gpu_pipeline.forecasting.combination import beats, combined, error_products, weights_of
 from gpu_pipeline.forecasting.metrics import (
     Metrics,
     measure,
@@ -130,12 +130,16 @@ def backtest(
 ) -> Backtest:
     """Let every model forecast from `windows` earlier origins, and combine them.
 
+    A combination that over all windows is no better than seasonal naive is none: all weight is then
+    the latter's.
+
     `seed` is what the random parts of models start from. Without `regress` models see one series
     at a time.
 
     Raises:
         PanelError: the panel is too short for so many windows of at least one period.
     """
+    xp = panel.backend.xp
     origins, window = window_origins(panel, horizon=horizon, windows=windows)
     candidates = Candidates.of(panel, origins=origins, steps=horizon, seed=seed, regress=regress)
     made, names = list(candidates.past.values()), tuple(candidates.past)
@@ -146,13 +150,18 @@ def backtest(
         )
         for left in range(windows)
     ]
+    weights = weights_of(panel, products, names, origin=origins[-1])
+    if not beats(products, others, names.index(NAIVE)):
+        weights = xp.zeros_like(weights)
+        weights[:, names.index(NAIVE)] = 1
+        others = [weights] * windows
     return Backtest(
         panel=panel,
         origins=origins,
         window=window,
         candidates=candidates,
-        forecasts=combined(made, others, panel.backend.xp),
-        weights=weights_of(panel, products, names, origin=origins[-1]),
+        forecasts=combined(made, others, xp),
+        weights=weights,
     )
 
 

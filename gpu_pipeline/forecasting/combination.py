@@ -13,14 +13,14 @@ from gpu_pipeline.forecasting.metrics import squared_scale
 from gpu_pipeline.forecasting.panel import Panel
 from gpu_pipeline.forecasting.past_errors import KINDS, kinds
 
-__all__ = ["combined", "error_products", "weights_of"]
+__all__ = ["beats", "combined", "error_products", "weights_of"]
 
 _PRIOR_WINDOWS = 8.0  # of alike series, which a series' own windows are added to
 _RIDGE = 0.01  # of a model's mean squared error, added to it: what draws weights together
 _EXACT = 0.01  # of the usual error, below which a series' own windows say ever more
 _LEAST_SHARE = 0.005  # that is still counted: what has less is on its way to 0
 _ROUNDS = 200
-_STEP, _STEEPEST = 0.5, 20.0  # of the logarithm of the cost, so that its unit does not matter
+_STEP, _STEEPEST = 1.0, 20.0  # down the logarithm of the cost: so its unit does not matter
 _STAYS = {"random_forest": 0.05}  # the least that these count, wherever they can speak
 
 
@@ -30,8 +30,8 @@ def error_products(
     """For each window the mean products of the models' errors, float32 (series, models, models).
 
     `made` are the forecasts of each model (origins, series, horizon) at the `starts`, and maybe
-    at later origins. Divided by `squared_scale`, so that products of all series can be added up;
-    0 for a series without any, or that had not begun.
+    at later origins. Divided by `squared_scale`, so that products of all series can be added up,
+    or by the square of what a series sold that never changed; 0 for one that had not begun.
     """
     xp = panel.backend.xp
     products = []
@@ -41,6 +41,8 @@ def error_products(
         errors = xp.stack([panel.y[:, steps] - one[i, :, :window] for one in made], axis=1)
         errors *= seen[:, None, :]
         scale = squared_scale(panel, origin)
+        is_flat = (scale == 0) & (origin - panel.first >= panel.cycle)
+        scale = xp.where(is_flat, panel.y[:, origin - 1] ** 2, scale)
         weight = (scale > 0) / xp.where(scale > 0, scale, 1.0) / xp.maximum(seen.sum(axis=1), 1)
         found = xp.matmul(errors, errors.transpose(0, 2, 1)) * weight[:, None, None]
         products.append(found.astype("float32"))
@@ -94,6 +96,19 @@ def combined(made: Sequence[Array], weights: Sequence[Array], xp: ModuleType) ->
     return total
 
 
+def beats(products: Sequence[Array], weights: Sequence[Array], model: int) -> bool:
+    """Whether combinations by the weights had less squared error in their windows than one model.
+
+    Windows of `products` (series, models, models) and of `weights` (series, models) are the same;
+    errors are scaled, so every series counts alike. A model without errors can't be beaten.
+    """
+    ours = theirs = 0.0
+    for found, shares in zip(products, weights, strict=True):
+        ours += float(((found @ shares[:, :, None])[:, :, 0] * shares).sum())
+        theirs += float(found[:, model, model].sum())
+    return ours < theirs
+
+
 def _unlike_exact(own: Array, lived: Array, alike: Array, xp: ModuleType) -> Array:
     """How far alike series are listened to, (series,): 1, but 0 where a model was exact."""
     least = xp.diagonal(own, axis1=1, axis2=2).min(axis=1) / xp.maximum(lived, 1)
@@ -111,11 +126,12 @@ def _best(costs: Array, xp: ModuleType) -> Array:
     count = costs.shape[1]
     stiffened = costs * (1.0 + _RIDGE * xp.eye(count))
     shares = xp.full(costs.shape[:2], 1.0 / count)
-    for _ in range(_ROUNDS):
+    for done in range(_ROUNDS):
+        step = _STEP * (1 - done / _ROUNDS)  # else errors that offset each other make it swing
         slope = xp.matmul(stiffened, shares[:, :, None])[:, :, 0]
         cost = (slope * shares).sum(axis=1, keepdims=True)
         steep = slope / xp.where(cost > 0, cost, 1.0) - (cost > 0)
-        shares = shares * xp.exp(-_STEP * xp.clip(steep, -_STEEPEST, _STEEPEST))
+        shares = shares * xp.exp(-step * xp.clip(steep, -_STEEPEST, _STEEPEST))
         shares = shares / shares.sum(axis=1, keepdims=True)
     shares = xp.where(shares < _LEAST_SHARE, 0.0, shares)
     return shares / shares.sum(axis=1, keepdims=True)

@@ -5,6 +5,7 @@ the whole history by ridge regression of the logarithm; where the series stands 
 the last weeks, by exponential smoothing of what the regression leaves.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,7 +158,7 @@ def _smoothed(errors: Array, teaches: Array, panel: Panel) -> tuple[Array, Array
     return level, season.T, xp.where(count > 0, sums / xp.maximum(count, 1), 1.0)
 
 
-def _blocks(panel: Panel, columns: int, periods: int = 64):  # type: ignore[no-untyped-def]
+def _blocks(panel: Panel, columns: int, periods: int = 64) -> Iterator[slice]:
     return panel.blocks(
         bytes_per_series=24 * columns * (periods + columns),
         budget_bytes=_BLOCK_BYTES[panel.backend.device],

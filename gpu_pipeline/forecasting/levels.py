@@ -34,7 +34,7 @@ class Levels:
         """The levels by static columns of the panel that `bottom` backtested.
 
         Sums are forecast by the models of one series at a time, and methods compared in the same
-        windows as these: `wls` trusts every forecast by its errors in the windows before.
+        windows as these: `wls` trusts every forecast by its errors in the other windows.
         """
         panel = bottom.panel
         hierarchy = Hierarchy.of(panel.static, columns)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from gpu_pipeline.backend import Backend
 from gpu_pipeline.contracts import contract
+from gpu_pipeline.inventory import Units
 from gpu_pipeline.publish import Snapshot, current_version
 from gpu_pipeline.report.customers import largest_moves, told_segments, worth_by_segment
 from gpu_pipeline.report.reordering import stock_totals, urgent_orders
@@ -34,10 +36,9 @@ class Answers:
         one brings over the next `worth_days`), value_share, churn_risk (the mean chance that one
         buys nothing by then), churning_share (those for whom it is above a half).
     top_products: the ten with most units expected over the horizon. product_id, name; `units`, the
-        sum of the days' means; `units_low` and `units_high`, the sums of the days' p10 and p90: a
-        range for all days falling short or running high together, so wider than p10 to p90 of
-        the sum; model; error and naive_error, mean absolute, units a day, in the last test
-        window, which the choice of the model had not seen; improvement, 1 - error / naive_error.
+        sum of the days' means; `units_low` and `units_high`, p10 and p90 of that sum; model; error
+        and naive_error, mean absolute, units a day, in the last test window, which the choice of
+        the model had not seen; improvement, 1 - error / naive_error.
     forecast_quality: a row a model, and a last one "all": products, error and naive_error summed
         over them, improvement.
     orders: the ten orders of `reorder_plan` without which most money's worth of units will be
@@ -126,16 +127,19 @@ def rows_of(
 
 def _tested_products(lake: Lake) -> pd.DataFrame:
     """A row a product with a forecast: units, units_low, units_high, model and its errors."""
-    columns = ["product_id", "mean", "p10", "p90", "model", "error", "naive_error"]
-    by_product = rows_of(lake, "demand_forecast", columns).groupby("product_id")
-    table = by_product.agg(
+    columns = ["product_id", "horizon", "mean", "total_sd", "model", "error", "naive_error"]
+    rows = rows_of(lake, "demand_forecast", columns).sort_values("horizon")
+    table = rows.groupby("product_id", as_index=False).agg(
         units=("mean", "sum"),
-        units_low=("p10", "sum"),
-        units_high=("p90", "sum"),
+        spread=("total_sd", "last"),
         model=("model", "first"),
         error=("error", "first"),
         naive_error=("naive_error", "first"),
-    ).reset_index()
+    )
+    units, variance = table["units"].to_numpy(), table.pop("spread").to_numpy() ** 2
+    sold = Units(units, variance, Backend.choose("cpu"))
+    for place, (name, probability) in enumerate([("units_low", 0.1), ("units_high", 0.9)], start=2):
+        table.insert(place, name, sold.quantile(probability))
     return _with_improvement(table)
 
 

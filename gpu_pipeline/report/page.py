@@ -47,7 +47,16 @@ if TYPE_CHECKING:
 __all__ = ["write_report"]
 
 SHOWN_FANS = 3
-_METHODS = {"seasonal_naive": "last week again", "mean": "mean so far", "all": "all products"}
+_METHODS = {
+    "seasonal_naive": "last week again",
+    "window_average": "average of late",
+    "exponential_smoothing": "exponential smoothing",
+    "intermittent": "intermittent demand",
+    "dynamic_regression": "dynamic regression",
+    "random_forest": "random forest",
+    "boosted_trees": "boosted trees",
+    "all": "all products",
+}
 
 
 def write_report(lake: Lake, path: Path, *, answers: Answers) -> Path:
@@ -208,7 +217,6 @@ def _demand(answers: Answers, places: Mapping[str, str]) -> list[str]:
         heading,
         *(place for name, place in places.items() if name.startswith("forecast-")),
         table_of(answers.top_products.replace({"model": _METHODS}), PRODUCTS),
-        _ABOUT_RANGES,
         "<h3>How good the forecasts are</h3>",
         table_of(answers.forecast_quality.replace({"model": _METHODS}), FORECASTS),
     ]
@@ -260,10 +268,6 @@ def _digest(script: str) -> str:
 
 
 _TITLE = "What your data says"
-_ABOUT_RANGES = """
-<p>“All days low” and “all days high” add up each day's p10 and p90, as if all days fell short or
-ran high together. Poor and good days even out, so the total is surer than that.</p>
-"""
 _DRAW = """
 const figures = FIGURES;
 const config = {responsive: true, displayModeBar: false};

@@ -2,7 +2,7 @@
 
 Weights are learnt from errors. Every error that is reported or that intervals are made of is one
 of a window whose own errors had no part in the weights; those of the last window come from
-earlier windows alone.
+earlier windows alone. Only whether a combination is used at all is asked of all windows.
 """
 
 from dataclasses import dataclass

@@ -215,10 +215,11 @@ def _shared_columns(panel: Panel, begin: int, end: int) -> tuple[Array, list[flo
         for harmonic in range(1, _HARMONICS + 1):
             add("year", [np.sin(harmonic * angle), np.cos(harmonic * angle)])
     for codes, shown in _events(panel, end):
+        # Text that every date has, such as the name of a season, has no days around it.
+        around = [at for at in range(*_NEAR) if at] if (codes < 0).any() else []
         for code in shown:
             distance = event_distances(codes, code)[begin:end]
             add("event", [(distance == 0).astype("float64")])
-            around = [at for at in range(*_NEAR) if at]
             add("near", [(distance == at).astype("float64") for at in around])
     return panel.backend.xp.asarray(np.stack(columns, axis=1)), stiff
 

@@ -83,7 +83,8 @@ def show_answers(found: Answers) -> None:
     between = ""
     if found.forecast_days is not None:
         first, last = found.forecast_days
-        between = f", {first:%d %b} to {last:%d %b %Y}"
+        year = f" {first:%Y}" if first.year != last.year else ""
+        between = f", {first:%d %b}{year} to {last:%d %b %Y}"
     print_table(
         f"Best sellers to come{between}: units in all; mean error in units a day",
         found.top_products,

@@ -81,6 +81,18 @@ def test_what_was_exact_in_all_windows_gets_all_the_weight_whatever_alike_series
     assert weight_of(tested, NAIVE)[2:].max() < 0.2
 
 
+def test_where_nothing_is_better_than_seasonal_naive_it_gets_all_the_weight(rng) -> None:
+    """Weeks of which each is the last one and something new."""
+    weeks = 500 + rng.normal(0, 20, (3, 24, 7)).cumsum(axis=1)
+    panel = panel_of(weeks.reshape(3, -1))
+    tested = backtest(panel, horizon=7, windows=3, regress=False)
+    metrics = tested.evaluation()
+    assert min(metrics, key=lambda name: metrics[name].rmsse) in (NAIVE, COMBINATION)
+    assert weight_of(tested, NAIVE).tolist() == [1, 1, 1]
+    naive = tested.candidates.past[NAIVE]
+    np.testing.assert_array_equal(tested.forecasts, naive)
+
+
 def test_the_forecasts_are_the_weighted_sums_of_the_models(rng) -> None:
     panel = panel_of([rng.poisson(10, 140), np.tile(WEEK, 20)])
     tested = backtest(panel, horizon=14, regress=False)

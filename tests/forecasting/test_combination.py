@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from forecasting.panels import CPU, MONDAY, panel_of
 from gpu_pipeline.forecasting import Panel, combination
-from gpu_pipeline.forecasting.combination import combined, error_products, weights_of
+from gpu_pipeline.forecasting.combination import beats, combined, error_products, weights_of
 
 NAMES = ("one", "two", "three")
 
@@ -168,6 +168,17 @@ def test_products_are_those_of_a_slow_twin(rng) -> None:
                         )
                         expected[one, other] += left * right / scale / len(steps)
             np.testing.assert_allclose(found[at][series], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_combination_is_better_than_a_model_by_their_squared_errors_in_all_windows(rng) -> None:
+    errors = rng.normal(size=(2, 5, 3, 40)) * [[[1.0], [2.0], [3.0]]]
+    products = [products_of(one) for one in errors]
+    shares = rng.dirichlet([1, 1, 1], (2, 5))
+    mean = float((np.einsum("wsm,wsmt->wst", shares, errors) ** 2).mean())
+    for model in range(3):
+        assert beats(products, list(shares), model) == (mean < (errors[:, :, model] ** 2).mean())
+    alone = np.tile([1.0, 0.0, 0.0], (5, 1))
+    assert [beats(products, [alone] * 2, model) for model in range(3)] == [False, True, True]
 
 
 def test_combined_forecasts_are_weighted_sums_by_origin(rng) -> None:

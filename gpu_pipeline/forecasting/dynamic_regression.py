@@ -19,10 +19,10 @@ from gpu_pipeline.forecasting.panel import Panel
 __all__ = ["DynamicRegression", "fit_dynamic_regression"]
 
 MINIMUM_AGE = {"D": 56, "W": 26}  # periods that a series must have lived through
-_HALF_LIFE_YEARS = 2.2  # after which a period counts half
-_HARMONICS = 2  # of the year
+_HALF_LIFE_YEARS = 5.0  # after which a period counts half
+_HARMONICS = 3  # of the year
 _WHOLE_YEAR = 1.2  # years that a panel must span to know its course
-_ALPHA, _GAMMA = 0.1, 0.03  # what one error moves the level and the season of the errors by
+_ALPHA, _GAMMA = 0.15, 0.03  # what one error moves the level and the season of the errors by
 _ERRORS = 112  # of the last periods, which say what the logarithm hides of the mean
 _LEAST = 0.02  # of a series' mean, added before the logarithm
 _MOST = 1.0  # above the largest logarithm that was seen, that a forecast may lie

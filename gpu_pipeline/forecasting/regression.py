@@ -20,7 +20,7 @@ __all__ = ["LEARNERS", "Regression", "learn", "step_blocks"]
 
 LEARNERS = ("random_forest", "boosted_trees")
 _HISTORY = {"D": 900, "W": 156}  # periods before an origin that are learnt from
-_MOST_ROWS = 200_000  # that a model is fitted on
+_MOST_ROWS = 64_000  # that a model is fitted on, which bounds the time that it takes
 _MOST_BLOCKS = 4
 _FEWEST_ROWS = 4_000
 _MOST_NUMBERED = 1000  # series that a regressor can tell apart by their number

@@ -232,7 +232,8 @@ def test_a_day_that_had_not_ended_is_left_out_of_the_history() -> None:
 
 def test_the_fan_compares_the_model_with_the_last_week_again() -> None:
     subtitle = titles(forecast_fan(history({}), forecast(), name="Phone"))
-    assert "smoothing was off by 5.2 units a day, the last week again by 6.0" in subtitle
+    assert "Mostly smoothing. In the last test the forecast was off by 5.2 units a day" in subtitle
+    assert "the last week again by 6.0" in subtitle
     naive = titles(forecast_fan(history({}), forecast("seasonal_naive"), name="Phone"))
     assert "The last week again. In the last test that was off by 5.2 units a day." in naive
 

@@ -64,8 +64,8 @@ class Forecast(BaseModel):
     product_id: str
     name: str | None
     as_of: date = Field(description="Last day that was seen.")
-    model: str = Field(description="The method that the backtest chose.")
-    error: float = Field(description="Its mean absolute error there, units a day.")
+    model: str = Field(description="The method that counts most in the forecast.")
+    error: float = Field(description="Its mean absolute error in the last test, units a day.")
     naive_error: float = Field(description="The same of the seasonal naive forecast.")
     days: list[ForecastDay]
 

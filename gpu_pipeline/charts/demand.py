@@ -135,8 +135,8 @@ def _test_result(days: pd.DataFrame) -> str:
     if model == NAIVE:
         return f"The last week again. In the last test that was off by {naive:,.1f} units a day."
     return (
-        f"In the last test {plain(model)} was off by {error:,.1f} units a day, "
-        f"the last week again by {naive:,.1f}."
+        f"Mostly {plain(model.replace('_', ' '))}. In the last test the forecast was off by "
+        f"{error:,.1f} units a day, the last week again by {naive:,.1f}."
     )
 
 

@@ -107,13 +107,16 @@ class Backtest:
         alive = (panel.first < origin).nonzero()[0]
         steps = slice(origin, origin + self.window)
         made = {**self.candidates.past, COMBINATION: self.forecasts}
+        scale = naive_scale(panel, origin)[alive]
+        squared = squared_scale(panel, origin)[alive]
+        weights = recent_weights(panel, origin)[alive]
         return {
             name: measure(
                 panel.y[alive, steps],
                 forecasts[window][alive, : self.window],
-                naive_scale(panel, origin)[alive],
-                squared=squared_scale(panel, origin)[alive],
-                weights=recent_weights(panel, origin)[alive],
+                scale,
+                squared=squared,
+                weights=weights,
                 observed=panel.observed[alive, steps],
             )
             for name, forecasts in made.items()

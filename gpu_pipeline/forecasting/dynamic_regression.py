@@ -95,9 +95,10 @@ def fit_dynamic_regression(panel: Panel, *, origin: int, steps: int) -> DynamicR
     recent = 0.5 ** ((origin - xp.arange(origin)) / half_life)
     centre = _of_all(panel, shared, xp.asarray(stiff), recent)
     usual = shared @ centre
+    is_open = panel.open_periods()[:origin]
     for rows in _blocks(panel, columns, periods=origin):
         part = panel.rows(rows)
-        teaches = part.observed[:, :origin] & panel.open_periods()[:origin]
+        teaches = part.observed[:, :origin] & is_open
         y = xp.where(teaches, part.y[:, :origin], 0.0).astype("float64")
         mean = xp.maximum(y.sum(axis=1), 0.0) / xp.maximum(teaches.sum(axis=1), 1)
         offset[rows] = _LEAST * mean + 1e-3

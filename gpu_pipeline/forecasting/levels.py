@@ -45,13 +45,12 @@ class Levels:
             _squares(bottom.panel, bottom.forecasts, bottom.origins, bottom.window),
             _squares(nodes, tested.forecasts, bottom.origins, bottom.window),
         ]
-        levels = cls(hierarchy=hierarchy, tested=tested, errors={}, trust=_trust(*parts))
-        for method in METHODS:
-            levels.errors[method] = [
-                levels._error(bottom, method, window, _trust(*parts, without=window))
-                for window in range(windows)
-            ]
-        return levels
+        by_window = [
+            _errors(hierarchy, bottom, tested, window, trust=_trust(*parts, without=window))
+            for window in range(windows)
+        ]
+        errors = {method: [found[method] for found in by_window] for method in METHODS}
+        return cls(hierarchy=hierarchy, tested=tested, errors=errors, trust=_trust(*parts))
 
     @property
     def method(self) -> Method:
@@ -71,37 +70,54 @@ class Levels:
         sums = self.hierarchy.sums(agreed)
         return replace(made, forecasts=agreed), nodes, replace(upper, forecasts=sums)
 
-    def _error(self, bottom: Backtest, method: Method, window: int, trust: Array) -> float:
-        agreed = self.hierarchy.reconcile(
-            bottom.forecasts[window], self.tested.forecasts[window], method=method, weights=trust
+
+@dataclass(frozen=True)
+class _Window:
+    """What was sold in a window of a panel, and what errors there are measured by."""
+
+    panel: Panel
+    steps: slice
+    scale: Array
+    weights: Array
+
+    @classmethod
+    def of(cls, tested: Backtest, window: int) -> Self:
+        """The window of a backtest's panel."""
+        panel, origin = tested.panel, tested.origins[window]
+        steps = slice(origin, origin + tested.window)
+        return cls(panel, steps, squared_scale(panel, origin), recent_weights(panel, origin))
+
+    def wrmsse(self, forecasts: Array, here: Array) -> float:
+        """That of the forecasts (series, horizon) of the series `here`."""
+        return wrmsse(
+            self.panel.y[here, self.steps],
+            forecasts[here, : self.steps.stop - self.steps.start],
+            self.scale[here],
+            self.weights[here],
+            observed=self.panel.observed[here, self.steps],
         )
-        xp, sums, origin = (
-            self.hierarchy.backend.xp,
-            self.hierarchy.sums(agreed),
-            bottom.origins[window],
+
+
+def _errors(
+    hierarchy: Hierarchy, bottom: Backtest, nodes: Backtest, window: int, *, trust: Array
+) -> dict[Method, float]:
+    """For each method the mean over all levels, the series among them, of their wrmsse."""
+    xp = hierarchy.backend.xp
+    of_series, of_sums = _Window.of(bottom, window), _Window.of(nodes, window)
+    codes, names = hierarchy.nodes["level"].factorize()
+    codes = xp.asarray(codes)
+    levels = [(codes == level).nonzero()[0] for level in range(len(names))]
+    every = xp.arange(len(bottom.panel.ids))
+    found: dict[Method, float] = {}
+    for method in METHODS:
+        agreed = hierarchy.reconcile(
+            bottom.forecasts[window], nodes.forecasts[window], method=method, weights=trust
         )
-        steps = slice(origin, origin + bottom.window)
-        errors = []
-        levels = self.hierarchy.nodes["level"]
-        codes, names = levels.factorize()
-        codes = xp.asarray(codes)
-        for level in range(len(names)):
-            here = (codes == level).nonzero()[0]
-            errors.append(_wrmsse(self.tested.panel, sums[here], here, steps))
-        every = xp.arange(len(bottom.panel.ids))
-        errors.append(_wrmsse(bottom.panel, agreed, every, steps))
+        sums = hierarchy.sums(agreed)
+        errors = [*(of_sums.wrmsse(sums, here) for here in levels), of_series.wrmsse(agreed, every)]
         known = [error for error in errors if not isnan(error)]
-        return sum(known) / len(known) if known else 0.0
-
-
-def _wrmsse(panel: Panel, forecasts: Array, here: Array, steps: slice) -> float:
-    return wrmsse(
-        panel.y[here, steps],
-        forecasts[:, : steps.stop - steps.start],
-        squared_scale(panel, steps.start)[here],
-        recent_weights(panel, steps.start)[here],
-        observed=panel.observed[here, steps],
-    )
+        found[method] = sum(known) / len(known) if known else 0.0
+    return found
 
 
 def _node_panel(panel: Panel, hierarchy: Hierarchy) -> Panel:

@@ -11,7 +11,7 @@ from forecasting.planted_shop import KNOWN_AHEAD
 from gpu_pipeline.forecasting import DemandForecaster, Panel
 from gpu_pipeline.forecasting.backtest import Backtest, backtest
 from gpu_pipeline.forecasting.hierarchy import METHODS
-from gpu_pipeline.forecasting.levels import Levels
+from gpu_pipeline.forecasting.levels import Levels, _errors
 from gpu_pipeline.forecasting.metrics import recent_weights, squared_scale, wrmsse
 
 KNOWN = ["unique_id", "ds", *KNOWN_AHEAD]
@@ -133,9 +133,13 @@ def test_trust_in_a_window_does_not_come_from_it(rng) -> None:
         ]
         squares.append(np.mean(missed, axis=0))
     trust = 1 / (np.concatenate(squares) + 1e-6 * max(part.max() for part in squares))
-    expected = levels._error(tested, "wls", 2, trust)
+
+    def error(trust: np.ndarray) -> float:
+        return _errors(levels.hierarchy, tested, levels.tested, 2, trust=trust)["wls"]
+
+    expected = error(trust)
     assert levels.errors["wls"][2] == pytest.approx(expected, rel=1e-6)
-    assert levels._error(tested, "wls", 2, levels.trust) != pytest.approx(expected, rel=1e-3)
+    assert error(levels.trust) != pytest.approx(expected, rel=1e-3)
     assert levels.trust[3] < 0.5 * trust[3]  # after the total and two shops
 
 

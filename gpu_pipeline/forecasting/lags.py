@@ -40,15 +40,22 @@ class LagTable:
     Demand features are ratios to a series' recent level, so that one regressor learns from large
     and small series alike, and no row knows demand less than `lag` periods before its period. Where
     a series is too young for a feature, its level stands in. `first_row` is the number of the
-    panel's first series where the regressor is to tell series apart, else None.
+    panel's first series where the regressor is to tell series apart, else None. `is_open` are the
+    periods with trade, which only all series of a shop together can tell (`Panel.open_periods`).
     """
 
     def __init__(
-        self, panel: Panel, calendar: Calendar, *, origin: int, first_row: int | None
+        self,
+        panel: Panel,
+        calendar: Calendar,
+        *,
+        origin: int,
+        first_row: int | None,
+        is_open: Array,
     ) -> None:
         xp, self._panel, self._calendar = panel.backend.xp, panel, calendar
         self._y = panel.y[:, :origin].copy()
-        closed = (~panel.open_periods()[:origin]).nonzero()[0]
+        closed = (~is_open[:origin]).nonzero()[0]
         for time in panel.backend.to_host(closed).tolist():
             if time >= panel.cycle:
                 self._y[:, time] = self._y[:, time - panel.cycle]

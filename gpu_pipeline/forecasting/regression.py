@@ -160,9 +160,11 @@ def _learnt_from(
 
 def _tables(panel: Panel, calendar: Calendar, origin: int) -> Iterator[tuple[slice, LagTable]]:
     """The lag tables of some series after the other, within a budget of bytes."""
-    numbered = len(panel.ids) <= _MOST_NUMBERED
+    numbered, is_open = len(panel.ids) <= _MOST_NUMBERED, panel.open_periods()
     for rows in panel.blocks(
         bytes_per_series=_BYTES_A_CELL * origin, budget_bytes=_BLOCK_BYTES[panel.backend.device]
     ):
         first_row = rows.start if numbered else None
-        yield rows, LagTable(panel.rows(rows), calendar, origin=origin, first_row=first_row)
+        part = panel.rows(rows)
+        table = LagTable(part, calendar, origin=origin, first_row=first_row, is_open=is_open)
+        yield rows, table

@@ -33,7 +33,8 @@ def shop(freq="D", periods: int = 860) -> Panel:
 
 def row_of(panel: Panel, series: int, period: int, lag: int) -> tuple[np.ndarray, float]:
     periods = panel.y.shape[1]
-    table = LagTable(panel, Calendar.of(panel, periods=periods), origin=periods, first_row=None)
+    calendar, is_open = Calendar.of(panel, periods=periods), panel.open_periods()
+    table = LagTable(panel, calendar, origin=periods, first_row=None, is_open=is_open)
     features, level = table.rows(np.array([series]), np.array([period]), lag=lag)
     return features[0], float(level[0])
 
@@ -111,7 +112,8 @@ def test_what_is_known_of_the_period_is_told_and_numbers_beside_what_they_were()
 def test_a_series_is_told_apart_by_its_number_where_that_is_wanted() -> None:
     panel = shop()
     calendar = Calendar.of(panel, periods=860)
-    table = LagTable(panel.rows(slice(1, 3)), calendar, origin=860, first_row=1)
+    some, is_open = panel.rows(slice(1, 3)), panel.open_periods()
+    table = LagTable(some, calendar, origin=860, first_row=1, is_open=is_open)
     features, _ = table.rows(np.array([0, 1]), np.array([850, 850]), lag=7)
     without, _ = row_of(panel, 1, 850, 7)
     assert features[:, -1].tolist() == [1, 2]

@@ -191,3 +191,21 @@ def test_targets_are_bounded_ratios_to_the_level_which_weighs_them(rng) -> None:
     np.testing.assert_allclose(target, np.minimum(y[series, period] / level, 20), rtol=1e-5)
     assert target.max() == 20
     np.testing.assert_allclose(weight, level / level.mean(), rtol=1e-5)
+
+
+def test_a_closed_day_is_one_whatever_the_blocks_of_series(rng, monkeypatch) -> None:
+    y = rng.poisson(20, (40, 120)) + 1
+    y[:, 110] = 0  # which few series alone would not tell
+    panel = panel_of(y)
+    calendar = Calendar.of(panel, periods=120)
+
+    def features() -> np.ndarray:
+        found = []
+        for rows, table in regression._tables(panel, calendar, 120):
+            series = np.arange(rows.stop - rows.start)
+            found.append(table.rows(series, np.full(len(series), 118), lag=7)[0])
+        return np.concatenate(found)
+
+    whole = features()
+    monkeypatch.setattr(regression, "_BLOCK_BYTES", {"cpu": 5 * 40 * 120})
+    np.testing.assert_array_equal(features(), whole)

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +9,8 @@ from typing import NamedTuple
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
+from commands import commands
 
-from gpu_pipeline.cli import main
 from gpu_pipeline.steps import STEPS
 
 
@@ -35,17 +34,8 @@ Command = Callable[..., Answer]
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    def call(*words: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["gpu-pipeline", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        return Answer(code, printed.out, printed.err)
-
-    return call
+    call = commands(monkeypatch, capsys)
+    return lambda *words: Answer(*call(*words))
 
 
 def _tree(folder: Path) -> dict[str, bytes]:

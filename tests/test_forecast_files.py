@@ -2,21 +2,18 @@
 
 import json
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from commands import Command, commands, without_progress
 
-from gpu_pipeline.cli import main
 from gpu_pipeline.errors import IngestError, PanelError
 from gpu_pipeline.forecast_files import ForecastedFile, forecast_file
 
 DAYS, HORIZON = 98, 7
 NAMES = {"id": "item", "time": "day", "value": "units", "horizon": HORIZON}
-Command = Callable[..., tuple[int, str, str]]
 QUANTILES = ["p10", "p50", "p90"]
 
 
@@ -179,18 +176,7 @@ def test_names_that_the_output_has_of_its_own_are_refused(tmp_path: Path) -> Non
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Calls a command; gives its exit code, what it printed, and what it said beside that."""
 
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gpu-pipeline", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        said = [line for line in printed.err.splitlines() if not line.startswith('{"at_seconds"')]
-        return code, printed.out, "\n".join(said)
-
-    return call
+    return without_progress(commands(monkeypatch, capsys))
 
 
 def test_the_command_tells_what_it_found_and_which_models_it_chose(

@@ -1,38 +1,23 @@
 """The commands around segments as a user types them: what they print, write and exit with."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import Command, commands, without_progress
 from lakes import put
 
-from gpu_pipeline.cli import main
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.models import ModelCard, ModelRegistry
 from gpu_pipeline.store import Lake
-
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Calls a command; gives its exit code, what it printed, and what it said beside that."""
 
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gpu-pipeline", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        said = [line for line in printed.err.splitlines() if not line.startswith('{"at_seconds"')]
-        return code, printed.out, "\n".join(said)
-
-    return call
+    return without_progress(commands(monkeypatch, capsys))
 
 
 @pytest.fixture

@@ -1,40 +1,26 @@
 """`gpu-pipeline quality` as a user types it."""
 
 import json
-import sys
-from collections.abc import Callable
 
 import numpy as np
 import pytest
+from commands import Command, commands
 from quality_tables import put
 from test_baseline import START, orders
 
-from gpu_pipeline.cli import main
 from gpu_pipeline.contracts import contract
 from gpu_pipeline.quality.results import record
 from gpu_pipeline.quality.tables import table_measurements
 from gpu_pipeline.quality.verdicts import file_measurements
 from gpu_pipeline.store import Lake
 
-Command = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lake: Lake
 ) -> Command:
-    def call(*words: object) -> tuple[int, str, str]:
-        told = ["gpu-pipeline", "quality", *map(str, words), "--lake", str(lake.path)]
-        monkeypatch.setattr(sys, "argv", told)
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
+    call = commands(monkeypatch, capsys)
+    return lambda *words: call("quality", *words, "--lake", lake.path)
 
 
 def measure(lake: Lake) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["BUNDLED", "LABELS", "SentimentModel", "version_of"]
 
 LABELS = ("negative", "neutral", "positive")
-BUNDLED = Path(__file__).parent / "weights"
+BUNDLED = Path(__file__).parent.parent / "weights"
 
 # The bundled card lists the digest of every other file; this pins the card.
 BUNDLED_CARD_SHA256 = "8ad130505da6b6d75a5c4f926c833b41171f5a66e3265d45cdaa7a3ae65b7dd3"

@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 from tiny_model import LABELS, classifier_folder
 
 import nlp
-import nlp.model
+import nlp.model.folders
 from nlp import ModelError, SentimentModel
 from nlp.model import BUNDLED, version_of
+from nlp.model.weights import restored as restored_weights
 
 THINGS = ["phone", "laptop", "headset", "console", "charger", "screen", "app", "delivery"]
 SAYINGS = [
@@ -173,6 +174,17 @@ def test_bfloat16_says_what_float32_says(model: SentimentModel) -> None:
     assert (top - second)[flipped].max(initial=0) < 0.05
 
 
+def test_in_bfloat16_company_changes_hardly_anything() -> None:
+    rough = SentimentModel.load(device="cpu", precision="bfloat16")
+    some = [*TEXTS[::9], "word " * 600, ""]
+    together = rough.score(some)
+    alone = np.concatenate([rough.score([text]) for text in some])
+    assert np.abs(together - alone).max() < 0.03
+    flipped = together.argmax(axis=1) != alone.argmax(axis=1)
+    top, second = np.sort(alone, axis=1)[:, :-3:-1].T
+    assert (top - second)[flipped].max(initial=0) < 0.05
+
+
 def test_the_temperature_of_the_card_softens_the_odds(tiny: SentimentModel) -> None:
     cooled = SentimentModel(tiny.module, tiny.tokenizer, card={"temperature": 2.0})
     once, twice = tiny.score(["good phone"]), cooled.score(["good phone"])
@@ -291,7 +303,7 @@ def test_the_bundled_model_is_refused_when_altered_or_incomplete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     shutil.copytree(BUNDLED, tmp_path / "weights")
-    monkeypatch.setattr(nlp.model, "BUNDLED", tmp_path / "weights")
+    monkeypatch.setattr(nlp.model.folders, "BUNDLED", tmp_path / "weights")
     path = tmp_path / "weights" / name
     whole = path.read_bytes()
     # One bit in the middle.
@@ -367,7 +379,7 @@ def test_saving_and_loading_keeps_the_scores_but_for_int8(tmp_path: Path) -> Non
 def test_matrices_are_stored_in_a_byte_a_weight(tmp_path: Path, tiny: SentimentModel) -> None:
     tiny.save(tmp_path)
     stored = load_file(tmp_path / "model.safetensors")
-    restored: dict[str, Any] = nlp.model._restored(stored)
+    restored: dict[str, Any] = restored_weights(stored)
     for name, wanted in tiny.module.state_dict().items():
         assert (stored[name].dtype == torch.int8) == (wanted.ndim == 2)
         # Half a step of the row's scale is all that rounding can cost.

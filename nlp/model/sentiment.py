@@ -1,0 +1,246 @@
+"""SentimentModel: load a folder, score texts, save a folder."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nlp.errors import ModelError
+from nlp.model.devices import Device, Precision, available_device, native_precision
+from nlp.model.encoding import Encoder, Window, longest_input, read_tokenizer
+from nlp.model.folders import (
+    VERSION_DIGITS,
+    WEIGHTS,
+    checked_card,
+    model_folder,
+    sha256,
+    weights_digest,
+)
+from nlp.model.labels import LABELS, label_columns
+from nlp.model.running import Classifier
+from nlp.model.weights import quantised, read_module
+from nlp.text import normalise
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel
+
+__all__ = ["SentimentModel"]
+
+Floats = npt.NDArray[np.float32]
+# What is asked: a text as it came, and the aspect, if any.
+Question = tuple[str, str | None]
+
+# Texts that are prepared while the model is at those before them: enough of them that batches of
+# like lengths are full, few enough that a million texts need no more memory than these.
+_TEXTS_PER_BLOCK = 8192
+
+
+class _Block(NamedTuple):
+    """Questions ready for the model: their windows, and which text each question is of."""
+
+    windows: list[Window]
+    texts: int
+    which: npt.NDArray[np.int64]
+
+
+class SentimentModel:
+    """Scores texts as negative, neutral or positive with a transformer on torch.
+
+    >>> model = SentimentModel.load()
+    >>> model.score(["What a wonderful phone!"]).argmax(axis=1)
+    array([2])
+    """
+
+    labels = LABELS
+
+    def __init__(
+        self,
+        module: "PreTrainedModel",
+        tokenizer: "Tokenizer",
+        *,
+        card: dict[str, Any] | None = None,
+        device: str = "cpu",
+        precision: Precision = "float32",
+    ) -> None:
+        self.card = card or {}
+        self.device = device
+        self.precision = precision
+        self.tokenizer = tokenizer
+        self.module = module
+        self._classifier = Classifier(module, device, precision)
+        self._encoder = Encoder(tokenizer, longest_input(module))
+        self._to_labels = label_columns(module.config.id2label or {})
+        self._temperature = float(self.card.get("temperature", 1.0))
+
+    @property
+    def version(self) -> str:
+        """A name for exactly these weights: the start of their digest."""
+        digest: str = self.card.get("files", {}).get(WEIGHTS, "unsaved")
+        return digest[:VERSION_DIGITS]
+
+    @property
+    def knows_targets(self) -> bool:
+        """Whether the model was trained to tell the mood about one aspect of a text."""
+        return bool(self.card.get("targets", False))
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        device: Device = "auto",
+        *,
+        precision: Precision = "auto",
+        download: bool = False,
+    ) -> Self:
+        """The model in the folder `path`, by default the bundled one.
+
+        Any Hugging Face sequence classifier with a fast tokenizer and safetensors weights will
+        do whose labels mean negative, neutral, positive (or stars). `path` may also be the name
+        of one on the Hugging Face hub: it is taken from the local cache, and from the network
+        only with `download`. A folder with a `card.json` is checked against the digests in it.
+        `device` auto is the first CUDA device if there is one; `precision` auto is bfloat16
+        where the processor computes in it, else float32.
+
+        Raises:
+            ModelError: the model is missing, incomplete, altered, or no sentiment classifier.
+        """
+        folder = model_folder(path, download=download)
+        card = checked_card(folder)
+        card["files"] = {WEIGHTS: weights_digest(folder)} | card.get("files", {})
+        chosen = available_device(device)
+        return cls(
+            read_module(folder),
+            read_tokenizer(folder),
+            card=card,
+            device=chosen,
+            precision=native_precision(chosen) if precision == "auto" else precision,
+        )
+
+    def save(self, folder: str | os.PathLike[str], **facts: object) -> None:
+        """Writes the model as safetensors and json; `facts` go into its card.
+
+        Weights of two dimensions are stored as int8 with one scale per output channel (a quarter
+        of the size) and restored to floats when loaded.
+        """
+        from safetensors.torch import save_file
+
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        save_file(quantised(self.module.state_dict()), target / WEIGHTS)
+        (target / "config.json").write_text(self.module.config.to_json_string())
+        self.tokenizer.save(str(target / "tokenizer.json"))
+        files = ("config.json", WEIGHTS, "tokenizer.json")
+        card = {**self.card, **facts, "files": {name: sha256(target / name) for name in files}}
+        (target / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+        self.card = card
+
+    def score(
+        self, texts: Sequence[str | None], about: Sequence[str | None] | None = None
+    ) -> Floats:
+        """Probabilities of negative, neutral and positive, float32 of shape (len(texts), 3).
+
+        With `about`, one a text, the mood is that about the aspect named, as it stands in the
+        text ("battery life"); None asks for the mood of the whole text. A long text is read
+        whole: in windows of the model's length, each with the aspect, whose logits are averaged
+        by their number of tokens. Equal texts about the same are scored once. A missing text
+        (None, or the NaN that a frame has in its place) counts as an empty one. Texts are
+        prepared in blocks while the model is at those before.
+
+        Raises:
+            TypeError: `texts` is one text, or holds something else than texts.
+            ValueError: `about` has another length than `texts`.
+            ModelError: the model knows no aspects, or one fills more than half of a window.
+        """
+        numbers: dict[Question, int] = {}
+        questions = self._questions(texts, about)
+        which = np.array([numbers.setdefault(one, len(numbers)) for one in questions], np.int64)
+        if not numbers:
+            return np.empty((0, len(LABELS)), dtype=np.float32)
+        logits = np.concatenate([self._logits(block) for block in self._blocks(list(numbers))])
+        odds = np.exp((logits - logits.max(axis=1, keepdims=True)) / self._temperature)
+        known = odds / odds.sum(axis=1, keepdims=True)
+        scores: Floats = (known @ self._to_labels)[which].astype(np.float32)
+        return scores
+
+    def certain(self, scores: Floats) -> npt.NDArray[np.bool_]:
+        """Which rows of `scores` the model is sure enough of, (n,): the card's `certain_above`.
+
+        A card without that number is sure of everything.
+        """
+        sure: npt.NDArray[np.bool_] = scores.max(axis=1) >= self.card.get("certain_above", 0.0)
+        return sure
+
+    def _questions(
+        self, texts: Sequence[str | None], about: Sequence[str | None] | None
+    ) -> list[Question]:
+        if isinstance(texts, str):
+            message = "score takes a list of texts, not one text: score([text])."
+            raise TypeError(message)
+        if about is None:
+            return [(_present(text), None) for text in texts]
+        if isinstance(about, str) or len(about) != len(texts):
+            found = repr(about) if isinstance(about, str) else len(about)
+            message = (
+                f"about is a list with one aspect (or None) a text: {len(texts)}, not {found}."
+            )
+            raise ValueError(message)
+        if not self.knows_targets and any(aspect is not None for aspect in about):
+            message = (
+                f"The model {self.version} was not trained to tell the mood about an aspect (its "
+                "card has no targets): score the clause that names it, or train with aspects."
+            )
+            raise ModelError(message)
+        return [(_present(text), aspect) for text, aspect in zip(texts, about, strict=True)]
+
+    def _blocks(self, questions: list[Question]) -> Iterator[_Block]:
+        """The questions, prepared a block ahead of the model, on a thread of its own."""
+        parts = [
+            questions[start : start + _TEXTS_PER_BLOCK]
+            for start in range(0, len(questions), _TEXTS_PER_BLOCK)
+        ]
+        if len(parts) == 1:
+            yield self._prepared(parts[0])
+            return
+        with ThreadPoolExecutor(1) as ahead:
+            coming = ahead.submit(self._prepared, parts[0])
+            for part in parts[1:]:
+                block, coming = coming.result(), ahead.submit(self._prepared, part)
+                yield block
+            yield coming.result()
+
+    def _prepared(self, questions: list[Question]) -> _Block:
+        numbers: dict[Question, int] = {}
+        plain = (
+            (normalise(text), None if aspect is None else normalise(aspect))
+            for text, aspect in questions
+        )
+        which = np.array([numbers.setdefault(one, len(numbers)) for one in plain], np.int64)
+        texts, about = zip(*numbers, strict=True)
+        return _Block(list(self._encoder.windows(texts, about)), len(numbers), which)
+
+    def _logits(self, block: _Block) -> npt.NDArray[np.float64]:
+        """The mean logits of each question's windows, weighed by their tokens."""
+        found = self._classifier.logits(block.windows)
+        owners = np.array([window.text for window in block.windows])
+        tokens = np.array([[len(window.ids)] for window in block.windows], dtype=np.float64)
+        sums = np.zeros((block.texts, found.shape[1]))
+        weights = np.zeros((block.texts, 1))
+        np.add.at(sums, owners, found * tokens)
+        np.add.at(weights, owners, tokens)
+        mean: npt.NDArray[np.float64] = (sums / weights)[block.which]
+        return mean
+
+
+def _present(text: object) -> str:
+    if isinstance(text, str):
+        return text
+    if text is None or text != text:  # NaN alone differs from itself
+        return ""
+    message = f"A text is a str or None, not {type(text).__name__}."
+    raise TypeError(message)

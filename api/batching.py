@@ -1,4 +1,4 @@
-"""Batching: requests wait in a bounded queue and one thread, the device's owner, scores them."""
+"""Batching: requests wait in a bounded queue and one thread, the device's owner, reads them."""
 
 import asyncio
 import math
@@ -8,13 +8,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
+from nlp.reading import Reading
 
 __all__ = ["Batches", "Overloaded"]
 
-Floats = npt.NDArray[np.float32]
-Score = Callable[[Sequence[str]], Floats]
+Read = Callable[[Sequence[str]], Sequence[Reading]]
 
 # Work is counted in characters; even an empty text costs some.
 CHARACTERS_PER_TEXT = 50
@@ -33,36 +31,36 @@ class Overloaded(Exception):
 
 @dataclass(frozen=True, eq=False)
 class _Request:
-    """Texts of one caller, how much work they are, and the future that takes their scores."""
+    """Texts of one caller, how much work they are, and the future that takes their readings."""
 
     texts: Sequence[str]
     characters: int
-    answer: "asyncio.Future[Floats]"
+    answer: "asyncio.Future[Sequence[Reading]]"
 
-    def settle(self, result: "Floats | Exception") -> None:
+    def settle(self, result: "Sequence[Reading] | Exception") -> None:
         """Hands over the result, in the thread of the caller's event loop."""
         self.answer.get_loop().call_soon_threadsafe(_settle, self.answer, result)
 
 
 class Batches:
-    """Scores the texts of concurrent callers together, in the order in which they came.
+    """Reads the texts of concurrent callers together, in the order in which they came.
 
-    `score` runs on one thread of its own, with as many whole requests at a time as stay within
+    `read` runs on one thread of its own, with as many whole requests at a time as stay within
     `batch_characters`. Requests that wait beyond `waiting_characters_max` are refused; an empty
     queue takes any. A caller that is cancelled while it waits costs nothing.
 
-    >>> batches = Batches(model.score)  # doctest: +SKIP
-    >>> await batches.score(["Love it!"])  # doctest: +SKIP
+    >>> batches = Batches(reader.read)  # doctest: +SKIP
+    >>> await batches.read(["Love it!"])  # doctest: +SKIP
     """
 
     def __init__(
         self,
-        score: Score,
+        read: Read,
         *,
         batch_characters: int = BATCH_CHARACTERS,
         waiting_characters_max: int = WAITING_CHARACTERS_MAX,
     ) -> None:
-        self._score = score
+        self._read = read
         self._batch_characters = batch_characters
         self._waiting_characters_max = waiting_characters_max
         self._queue: deque[_Request] = deque()
@@ -73,8 +71,8 @@ class Batches:
         self._thread = threading.Thread(target=self._run, name="device-owner", daemon=True)
         self._thread.start()
 
-    async def score(self, texts: Sequence[str]) -> Floats:
-        """Scores of the texts, one row each.
+    async def read(self, texts: Sequence[str]) -> Sequence[Reading]:
+        """What the texts say, one reading each.
 
         Raises:
             Overloaded: too many wait already.
@@ -89,7 +87,7 @@ class Batches:
             raise
 
     async def close(self) -> None:
-        """Returns once every waiting request has its scores and the thread has ended."""
+        """Returns once every waiting request has its readings and the thread has ended."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -132,7 +130,7 @@ class Batches:
 
     def _answer(self, batch: list[_Request]) -> None:
         try:
-            scores = self._score([text for request in batch for text in request.texts])
+            readings = self._read([text for request in batch for text in request.texts])
         except Exception as error:  # noqa: BLE001 - it belongs to the callers
             if len(batch) == 1:
                 batch[0].settle(error)
@@ -141,12 +139,15 @@ class Batches:
                 for request in batch:
                     self._answer([request])
             return
-        ends = np.cumsum([len(request.texts) for request in batch])
-        for request, rows in zip(batch, np.split(scores, ends[:-1]), strict=True):
-            request.settle(rows)
+        start = 0
+        for request in batch:
+            request.settle(readings[start : start + len(request.texts)])
+            start += len(request.texts)
 
 
-def _settle(answer: "asyncio.Future[Floats]", result: Floats | Exception) -> None:
+def _settle(
+    answer: "asyncio.Future[Sequence[Reading]]", result: Sequence[Reading] | Exception
+) -> None:
     if answer.done():
         return
     if isinstance(result, Exception):

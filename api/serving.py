@@ -20,7 +20,7 @@ from gpu_pipeline.errors import LakeError
 from gpu_pipeline.privacy import token
 from gpu_pipeline.publish import Snapshot, current_version
 from gpu_pipeline.store import Lake
-from nlp import SentimentModel
+from nlp.reading import Reader
 
 __all__ = ["Published", "Serving", "ServingNow", "model_note", "serving_folder"]
 
@@ -128,27 +128,25 @@ class _Lease:
 class Serving:
     """The published snapshot, the text model on its device, and the lake's pseudonym key."""
 
-    def __init__(self, config: Config, model: SentimentModel) -> None:
+    def __init__(self, config: Config, reader: Reader) -> None:
         self._config = config
         self._keys: tuple[str, str] | None = None
         self._assigner: tuple[str, Assigner | None] | None = None
         self.published = Published(serving_folder(config))
-        self.batches = Batches(model.score)
-        self.labels = model.labels
-        self.model_version = model.version
+        self.batches = Batches(reader.read)
+        self.model_version = reader.version
 
     @classmethod
     async def open(cls, config: Config) -> Self:
-        """Loads the model and scores once with it, so that the first request doesn't wait.
+        """Loads the model and reads once with it, so that the first request doesn't wait.
 
         Raises:
             ModelError: the model can't be used.
         """
         device = "cuda" if config.device == "gpu" else config.device
-        serving = cls(
-            config, await asyncio.to_thread(SentimentModel.load, config.text_model, device)
-        )
-        await serving.batches.score(["How does this sound?"])
+        serving = cls(config, await asyncio.to_thread(Reader.load, config.text_model, device))
+        # The second one is in no common words: the model of languages is loaded too.
+        await serving.batches.read(["How does this sound?", "Klingt gut"])
         return serving
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,7 +39,7 @@ class Work:
     """What a step is given: pinned tables to read, the right to write, settings and the moment.
 
     `forced` asks for everything anew, what is up to date too. `facts` collects what the step
-    wants said about its result.
+    wants said about its result; `progress` is told how far it is.
     """
 
     lake: Lake
@@ -50,6 +50,16 @@ class Work:
     fingerprint: str
     forced: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    progress: Callable[[str], None] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to workers, who have nobody to tell how far they are."""
+        return {**vars(self), "progress": None}
+
+    def say(self, how_far: str) -> None:
+        """Shows how far the step is, in words."""
+        if self.progress is not None:
+            self.progress(how_far)
 
     def has(self, table: str) -> bool:
         """Whether the table is there to read."""
@@ -188,6 +198,7 @@ def run(
                     run_id=record.run_id,
                     fingerprint=fingerprint,
                     forced=step.name in forced,
+                    progress=None if progress is None else partial(progress, step.name),
                 )
                 report = _performed(step, work, record, progress)
                 pinned = pinned.pinned(_versions(lake, step.writes))

@@ -1,103 +1,101 @@
-"""Sentiment of any file, and a sentiment model from any labelled file."""
+"""Sentiment of any file."""
 
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from gpu_pipeline.errors import IngestError
-from gpu_pipeline.ingest.reading import Dialect, plain_names, read_blocks, whole_rows
+from gpu_pipeline.ingest.reading import Dialect, plain_names, whole_rows
 from gpu_pipeline.ingest.writing import check_output, written_file
-from nlp import SentimentModel
-from nlp.training import Evaluation, TrainingPlan, encoder_folder, evaluate
-from nlp.training import train as train_model
+from nlp.reading import AspectReading, Reader, Reading
 
-__all__ = ["score_file", "train_file"]
+__all__ = ["ScoredFile", "score_file"]
 
 _DIALECT = Dialect()
+_ASPECTS = "aspects"
+_TYPES = {
+    "negative": pa.float64(),
+    "neutral": pa.float64(),
+    "positive": pa.float64(),
+    "label": pa.string(),
+    "certain": pa.bool_(),
+    "language": pa.string(),
+}
 
 
-def score_file(source: Path, text: str, output: Path, *, model: Path | None = None) -> int:
-    """Writes the rows of `source` with negative, neutral, positive and label; returns how many.
+@dataclass(frozen=True, kw_only=True)
+class ScoredFile:
+    """How many rows were written, and how many of them have no label, by the reason."""
 
-    Kinds of file follow from their endings: .csv, .jsonl, .parquet, optionally .gz or .zst. The
-    output appears whole or not at all; rows are read and written in blocks.
+    rows: int
+    without_label: Counter[str]
+
+
+def score_file(
+    source: Path,
+    text: str,
+    output: Path,
+    *,
+    model: Path | None = None,
+    aspects: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> ScoredFile:
+    """Writes the rows of `source` with what each text says beside it: the columns of a `Reading`.
+
+    Every row is written, in its order; one whose text is missing, empty or in a language that the
+    model doesn't know has no probabilities and no label. `aspects` adds a column of them:
+    "battery:negative; screen:positive". Kinds of file follow from their endings:
+    .csv, .jsonl, .parquet, optionally .gz or .zst. The output appears whole or not at all; rows
+    are read and written in blocks. `progress` is told how many are done.
 
     Raises:
         IngestError: the source can't be read or has broken rows, has no such column, or has
             one that would be written; the output's folder or kind is not there.
+        ModelError: the model can't be used.
     """
     check_output(output)
-    _check(source, text)
-    scorer = SentimentModel.load(model)
-    rows = 0
+    _check(source, text, [*_TYPES, _ASPECTS] if aspects else [*_TYPES])
+    reader, rows, without = Reader.load(model), 0, Counter[str]()
     with written_file(output) as write:
         for table in whole_rows(source, _DIALECT):
-            write(_scored(table, text, scorer))
+            texts = table[text].cast(pa.string()).to_pylist()
+            readings = reader.read(texts)
+            without.update(one.unscored for one in readings if one.unscored is not None)
+            table = _with_readings(table, readings)
+            if aspects:
+                column = _aspect_texts(reader.aspects(texts, readings), len(texts))
+                table = table.append_column(_ASPECTS, pa.array(column, pa.string()))
+            write(table)
             rows += len(table)
-    return rows
+            if progress is not None:
+                progress(f"{rows:,} rows")
+    return ScoredFile(rows=rows, without_label=without)
 
 
-def _check(source: Path, text: str) -> None:
+def _check(source: Path, text: str, added: Sequence[str]) -> None:
     """Refuses what can't be scored, before a model is loaded for it."""
     names = plain_names(source)
     if text not in names:
         message = f"{source} has no column {text!r}; it has {', '.join(names)}."
         raise IngestError(message)
-    taken = [name for name in (*SentimentModel.labels, "label") if name in names]
+    taken = [name for name in added if name in names]
     if taken:
         message = f"{source} has {', '.join(taken)} already: rename before scoring."
         raise IngestError(message)
 
 
-def train_file(
-    source: Path,
-    output: Path,
-    *,
-    text: str,
-    label: str,
-    validation: Path | None,
-    epochs: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Fine-tunes the encoder on a labelled file, saves the model, returns how good it is.
-
-    Raises:
-        IngestError: a file can't be read, or has no such column, or labels other than 0, 1, 2.
-        ModelError: the encoder is not installed.
-    """
-    texts, labels = _labelled(source, text, label)
-    held = _labelled(validation, text, label) if validation is not None else None
-    plan = TrainingPlan(epochs=epochs, seed=seed)
-    model = train_model(texts, labels, encoder=encoder_folder(), plan=plan)
-    quality: Evaluation | None = evaluate(model, *held) if held is not None else None
-    facts = {"evaluation": asdict(quality)} if quality is not None else {}
-    model.save(output, **facts)
-    return {"rows": len(texts), **facts}
+def _with_readings(table: pa.Table, readings: Sequence[Reading]) -> pa.Table:
+    for name, kind in _TYPES.items():
+        table = table.append_column(name, pa.array([getattr(one, name) for one in readings], kind))
+    return table
 
 
-def _labelled(path: Path, text: str, label: str) -> tuple[list[str], list[int]]:
-    tables = [block.table for block in read_blocks(path, _DIALECT) if len(block.table)]
-    for name in (text, label):
-        if not tables or name not in tables[0].column_names:
-            names = ", ".join(tables[0].column_names) if tables else "no rows"
-            message = f"{path} has no column {name!r}; it has {names}."
-            raise IngestError(message)
-    frame = pa.concat_tables(tables).select([text, label]).to_pandas().dropna()
-    labels = pd.to_numeric(frame[label], errors="coerce")
-    wrong = frame[label][~labels.isin([0, 1, 2])]
-    if len(wrong):
-        message = f"{path}: {len(wrong)} labels are not 0, 1 or 2, the first is {wrong.iloc[0]!r}."
-        raise IngestError(message)
-    return frame[text].tolist(), labels.astype(int).tolist()
-
-
-def _scored(table: pa.Table, text: str, scorer: SentimentModel) -> pa.Table:
-    scores = scorer.score(table[text].cast(pa.string()).to_pylist())
-    for i, name in enumerate(scorer.labels):
-        table = table.append_column(name, pa.array(scores[:, i].astype(np.float64)))
-    labels = [scorer.labels[i] for i in scores.argmax(axis=1)]
-    return table.append_column("label", pa.array(labels, pa.string()))
+def _aspect_texts(found: Sequence[AspectReading], texts: int) -> list[str]:
+    """The aspects of each text with their labels, in words; an empty word where there is none."""
+    said: list[list[str]] = [[] for _ in range(texts)]
+    for one in found:
+        said[one.text].append(f"{one.aspect}:{one.label}")
+    return ["; ".join(some) for some in said]

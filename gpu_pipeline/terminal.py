@@ -34,6 +34,7 @@ SERVER_LOG: dict[str, Any] = {
 }
 # A pipe has no width of its own: wide enough for every table.
 _PIPE_WIDTH = 110
+_SECONDS_BETWEEN_LINES = 5.0
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
@@ -86,14 +87,14 @@ def print_json(value: object) -> None:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, str], None]]:
-    """A function (what, "started" | "done") that shows how work goes on standard error.
+    """A function (what, "started" | "done" | how far it is) that shows work on standard error.
 
-    A terminal gets a live list, anything else a JSON line for each call.
+    A terminal gets a live list, anything else a JSON line for each call; how far it is, in words,
+    at most every five seconds.
     """
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        began = perf_counter()
-        yield lambda what, state: _log_line(what, state, perf_counter() - began)
+        yield _line_logger()
         return
     columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
@@ -102,8 +103,10 @@ def progress() -> Iterator[Callable[[str, str], None]]:
         def show(what: str, state: str) -> None:
             if state == "started":
                 tasks[what] = bars.add_task(what, total=1)
+            elif what in tasks and state == "done":
+                bars.update(tasks[what], description=what, completed=1)
             elif what in tasks:
-                bars.update(tasks[what], completed=1)
+                bars.update(tasks[what], description=f"{what} {state}")
 
         yield show
 
@@ -111,6 +114,22 @@ def progress() -> Iterator[Callable[[str, str], None]]:
 def _out() -> Console:
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+
+
+def _line_logger() -> Callable[[str, str], None]:
+    began = perf_counter()
+    last = -_SECONDS_BETWEEN_LINES
+
+    def show(what: str, state: str) -> None:
+        nonlocal last
+        seconds = perf_counter() - began
+        if state not in ("started", "done"):
+            if seconds - last < _SECONDS_BETWEEN_LINES:
+                return
+            last = seconds
+        _log_line(what, state, seconds)
+
+    return show
 
 
 def _log_line(what: str, state: str, seconds: float) -> None:

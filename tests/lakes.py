@@ -27,11 +27,15 @@ DERIVED = (
     "segment_traits",
     "sessions",
     "product_quality",
+    "product_sentiment_daily",
     "reorder_plan",
     "related_products",
+    "rising_terms",
     "support_cases",
     "support_daily",
+    "text_aspects",
     "text_sentiment",
+    "trend_alerts",
 )
 
 _BLANK = {

@@ -183,10 +183,26 @@ def test_score_keeps_every_row_and_column_in_any_kind_of_file(
     rows = _rows(output)
     assert [str(row["id"]) for row in rows] == ["1", "2", "3"]
     assert [row["label"] for row in rows][:2] == ["positive", "negative"]
-    for row in rows:
-        total = sum(float(row[name]) for name in ("negative", "neutral", "positive"))
+    for row in rows[:2]:
+        total = sum(float(str(row[name])) for name in ("negative", "neutral", "positive"))
         assert total == pytest.approx(1, abs=1e-5)
+        assert (str(row["certain"]).lower(), row["language"]) == ("true", "en")
+    assert not rows[2]["label"]
+    assert rows[2]["language"] == "und"
     assert not list(tmp_path.glob(".*unfinished"))
+
+
+def test_score_says_what_it_left_out_and_tells_aspects_where_asked(
+    command: Command, tmp_path: Path
+) -> None:
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text('body\n"Great screen, awful battery."\nDas Paket kam viel zu spät an.\n')
+    answer = command("score", source, "--text", "body", "--output", output, "--aspects")
+    assert answer.code == 0
+    assert "2 rows, of which without a label: 1 in a language that" in answer.out
+    found = _rows(output)
+    assert found[0]["aspects"] == "screen:positive; battery:negative"
+    assert (found[1]["language"], found[1]["label"] or None) == ("de", None)
 
 
 def test_score_refuses_a_broken_file_and_leaves_no_output(command: Command, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ LAYERS = (
     ),
     (
         *("segmentation", "customer_value", "forecasting", "inventory", "trends", "publish"),
-        *("scoring", "session_files", "exporting", "file_rows"),
+        *("scoring", "text_training", "session_files", "exporting", "file_rows"),
     ),
     ("streaming", "report", "segment_files", "forecast_files"),
     ("governance", "doctor"),

@@ -30,7 +30,6 @@ SOURCES = (
 )
 # In the order in which they run: each after those that make what it reads.
 NAMES = [
-    "quality",
     "sessions",
     "funnel",
     "demand",
@@ -38,15 +37,17 @@ NAMES = [
     "reorder",
     "value",
     "sentiment",
+    "quality",
     "features",
     "segments",
     "support",
     "products",
     "related",
+    "trends",
     "publish",
 ]
 OF_SEGMENTS = {"customer_segments", "segment_migration", "segment_profiles", "segment_traits"}
-OF_TEXTS = ["sentiment", "features", "segments", "support", "products", "publish"]
+OF_TEXTS = ["sentiment", "quality", "features", "segments", "support", "products", "publish"]
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +172,7 @@ def test_new_orders_repeat_what_depends_on_them_and_no_more(
     # Within the days that were known, so that the moment stays.
     land(lake, {"orders": [order(900, 40, "c9", "lamp")]}, folder=tmp_path / "earlier")
     made = [
-        *("quality", "demand", "forecast", "reorder", "value"),
+        *("demand", "forecast", "reorder", "value", "quality"),
         *("features", "segments", "products", "related"),
     ]
     assert done(run(lake, STEPS, config)) == [*made, "publish"]
@@ -188,7 +189,7 @@ def test_new_texts_are_scored_and_published_and_nothing_else_is_done(
 ) -> None:
     lake = copied(finished, tmp_path / "lake")
     land(lake, {"reviews": [text("reviews", 9, 33, "c1", "rug", "bad")]}, folder=tmp_path / "new")
-    assert done(run(lake, STEPS, config)) == ["quality", *OF_TEXTS]
+    assert done(run(lake, STEPS, config)) == OF_TEXTS
     # Later clicks move the moment, and with it what was known and what is forecast.
     click = {"event_id": "x", "occurred_at": LAST.isoformat(), "event_type": "view"}
     landing = {"clickstream": [{**click, "customer_id": "c1"}]}
@@ -235,7 +236,7 @@ def test_from_a_step_on_everything_is_repeated(
     report = run(lake, STEPS, config, from_step="forecast")
     assert done(report) == NAMES[NAMES.index("forecast") :]
     assert_same_answers(lake, finished)
-    with pytest.raises(PipelineError, match=r"No step 'segment': there are quality, sessions, .*"):
+    with pytest.raises(PipelineError, match=r"No step 'segment': there are sessions, funnel, .*"):
         run(lake, STEPS, config, from_step="segment")
 
 

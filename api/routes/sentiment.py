@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request, Security
 from starlette.exceptions import HTTPException
 
 from api.auth import BEARER
-from api.batching import Floats
 from api.failures import CLIENT_GONE, declared
 from api.schemas import Answer, Sentiment, Texts
-from api.serving import Serving, ServingNow
+from api.serving import ServingNow
+from nlp.reading import Reading
 
 __all__ = ["router"]
 
@@ -28,21 +28,21 @@ router = APIRouter(
 
 @router.post("")
 async def sentiment(asked: Texts, request: Request, serving: ServingNow) -> Answer[list[Sentiment]]:
-    """How each text sounds, in the order in which they were given."""
-    scores = await _unless_gone(serving.batches.score(asked.texts), request)
-    found = [_sentiment(row, serving) for row in scores]
+    """How each text sounds, in the order in which they were given.
+
+    A text in a language that the model doesn't know, or without words, has no label.
+    """
+    readings = await _unless_gone(serving.batches.read(asked.texts), request)
+    found = [_sentiment(reading, serving.model_version) for reading in readings]
     return Answer(data=found, snapshot=await asyncio.to_thread(serving.published.note))
 
 
-def _sentiment(row: Floats, serving: Serving) -> Sentiment:
-    scores = [round(float(value), DECIMALS) for value in row]
-    return Sentiment.model_validate(
-        {
-            **dict(zip(serving.labels, scores, strict=True)),
-            "label": serving.labels[int(row.argmax())],
-            "model_version": serving.model_version,
-        }
-    )
+def _sentiment(reading: Reading, model_version: str) -> Sentiment:
+    rounded = {
+        name: round(value, DECIMALS) if isinstance(value, float) else value
+        for name, value in reading._asdict().items()
+    }
+    return Sentiment.model_validate({**rounded, "model_version": model_version})
 
 
 async def _unless_gone(work: Coroutine[None, None, T], request: Request) -> T:

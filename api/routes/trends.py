@@ -8,7 +8,16 @@ from starlette.exceptions import HTTPException
 
 from api.auth import BEARER
 from api.failures import declared
-from api.schemas import Answer, FunnelDay, SnapshotNote
+from api.schemas import (
+    Alert,
+    AlertKind,
+    Answer,
+    FunnelDay,
+    MoodDay,
+    RisingTerm,
+    SnapshotNote,
+    Trends,
+)
 from api.serving import ServingNow
 from gpu_pipeline.publish import Snapshot
 
@@ -22,6 +31,46 @@ router = APIRouter(
     dependencies=[Security(BEARER)],
     responses=declared(401, 422, 503),
 )
+
+
+@router.get("")
+def trends(
+    serving: ServingNow,
+    days: Annotated[
+        int, Query(ge=0, le=400, description="Alerts that closed in so many days, too.")
+    ] = _USUAL_DAYS,
+    product_id: Annotated[str | None, Query(max_length=200)] = None,
+    aspect: Annotated[
+        str | None, Query(max_length=200, description="Empty: products as a whole.")
+    ] = None,
+    kind: Annotated[AlertKind | None, Query(description="Worse, better, or a burst.")] = None,
+) -> Answer[Trends]:
+    """What people began to say otherwise of which product, and the words that rise."""
+    with serving.published.reading() as snapshot:
+        since = _day_of(snapshot) - timedelta(days=days)
+        rows = snapshot.alerts(since, product_id=product_id, aspect=aspect, kind=kind)
+        terms = [
+            RisingTerm.model_validate(row)
+            for row in snapshot.rising_terms()
+            if product_id is None or row["product_id"] == product_id
+        ]
+        found = Trends(alerts=[Alert.of(row) for row in rows], rising_terms=terms)
+        return Answer(data=found, snapshot=SnapshotNote.of(snapshot))
+
+
+@router.get("/mood")
+def mood(
+    serving: ServingNow,
+    product_id: Annotated[str, Query(max_length=200)],
+    aspect: Annotated[str, Query(max_length=200, description="By default the whole.")] = "",
+    days: Annotated[int, Query(ge=1, le=120)] = _USUAL_DAYS,
+) -> Answer[list[MoodDay]]:
+    """How people spoke of a product day by day, beside what was usual; days without texts lack."""
+    with serving.published.reading() as snapshot:
+        since = _day_of(snapshot) - timedelta(days=days)
+        rows = snapshot.mood(product_id, since, aspect=aspect)
+        found = [MoodDay.model_validate(row) for row in rows]
+        return Answer(data=found, snapshot=SnapshotNote.of(snapshot))
 
 
 @router.get("/funnel")

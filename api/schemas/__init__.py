@@ -39,9 +39,11 @@ from api.schemas.segments import (
     SegmentTrait,
 )
 from api.schemas.texts import Sentiment, Texts
-from api.schemas.trends import FunnelDay
+from api.schemas.trends import Alert, AlertKind, FunnelDay, MoodDay, RisingTerm, Trends
 
 __all__ = [
+    "Alert",
+    "AlertKind",
     "Answer",
     "AssignedSegment",
     "Customer",
@@ -58,6 +60,7 @@ __all__ = [
     "Model",
     "ModelNote",
     "Modelled",
+    "MoodDay",
     "NewCustomers",
     "OpenCase",
     "Page",
@@ -72,6 +75,7 @@ __all__ = [
     "Relation",
     "ReorderLocation",
     "ReorderPlan",
+    "RisingTerm",
     "Segment",
     "SegmentMove",
     "SegmentTrait",
@@ -79,4 +83,5 @@ __all__ = [
     "SnapshotNote",
     "Status",
     "Texts",
+    "Trends",
 ]

@@ -26,13 +26,20 @@ class Texts(BaseModel):
 
 
 class Sentiment(BaseModel):
-    """How one text sounds."""
+    """How one text sounds; `unscored` says why where label and probabilities are null."""
 
     # "model_" names are pydantic's own unless it is told otherwise.
     model_config = ConfigDict(protected_namespaces=())
 
-    label: Literal["negative", "neutral", "positive"] = Field(description="The likeliest.")
-    negative: Probability
-    neutral: Probability
-    positive: Probability
-    model_version: str = Field(description="Start of the digest of the model's weights.")
+    label: Literal["negative", "neutral", "positive"] | None = Field(description="The likeliest.")
+    negative: Probability | None
+    neutral: Probability | None
+    positive: Probability | None
+    certain: bool = Field(description="Whether the label can be relied on: else leave it open.")
+    language: str = Field(description="ISO 639-1 code; und where it can't be told.")
+    unscored: Literal["language", "empty"] | None = Field(
+        description="Why there is no label: the model doesn't know the language, or no words."
+    )
+    model_version: str = Field(
+        description="Start of the digest of the model's weights, then the rules of reading."
+    )

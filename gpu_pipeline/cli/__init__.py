@@ -18,6 +18,7 @@ from gpu_pipeline.cli import (
     serving,
     sessionizing,
     texts,
+    training,
     upkeep,
 )
 from gpu_pipeline.errors import PipelineError
@@ -45,7 +46,7 @@ for command in (
     upkeep.compact,
     governing.rotate_key,
     texts.score,
-    texts.train,
+    training.train,
     sessionizing.sessionize,
     segmenting.segment,
     forecasting.forecast,

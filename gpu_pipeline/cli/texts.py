@@ -1,11 +1,15 @@
 """Commands for the sentiment of texts in files."""
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["score", "train"]
+__all__ = ["score"]
+
+_WHY = {"language": "in a language that the model doesn't know", "empty": "without words"}
 
 
 def score(
@@ -13,6 +17,9 @@ def score(
     text: Annotated[str, typer.Option("--text", help="The column with the texts.")],
     output: Annotated[Path, typer.Option("--output", help="CSV, JSONL or Parquet by its ending.")],
     model: Annotated[Path | None, typer.Option("--model", help="A model folder.")] = None,
+    aspects: Annotated[  # noqa: FBT002
+        bool, typer.Option("--aspects", help="Also how each sounds about battery, price, …")
+    ] = False,
 ) -> None:
     """Add the sentiment of a column of texts to any file."""
     from gpu_pipeline.scoring import score_file
@@ -20,32 +27,16 @@ def score(
 
     with progress() as show:
         show("score", "started")
-        rows = score_file(file, text, output, model=model)
-        show("score", "done")
-    note(f"{output}: {rows:,} rows")
-
-
-def train(
-    file: Annotated[Path, typer.Argument(help="Parquet or CSV with texts and labels.")],
-    output: Annotated[Path, typer.Option("--output", help="Folder of the new model.")],
-    text: Annotated[str, typer.Option("--text", help="The column with the texts.")] = "text",
-    label: Annotated[
-        str, typer.Option("--label", help="0 negative, 1 neutral, 2 positive.")
-    ] = "label",
-    validation: Annotated[
-        Path | None, typer.Option("--validation", help="Labelled texts to measure it on.")
-    ] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 2,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-) -> None:
-    """Fine-tune the MiniLM encoder on labelled texts (`make encoder` installs it)."""
-    from gpu_pipeline.scoring import train_file
-    from gpu_pipeline.terminal import print_json, progress
-
-    with progress() as show:
-        show("train", "started")
-        facts = train_file(
-            file, output, text=text, label=label, validation=validation, epochs=epochs, seed=seed
+        done = score_file(
+            file, text, output, model=model, aspects=aspects, progress=partial(show, "score")
         )
-        show("train", "done")
-    print_json({"model": str(output), **facts})
+        show("score", "done")
+    note(f"{output}: {done.rows:,} rows{_left_out(done.without_label)}")
+
+
+def _left_out(without: Mapping[str, int]) -> str:
+    """How many rows got no label, and why."""
+    if not without:
+        return ""
+    whys = ", ".join(f"{count:,} {_WHY[reason]}" for reason, count in without.items())
+    return f", of which without a label: {whys}"

@@ -18,9 +18,10 @@ def moods(
 ) -> dict[str, Array | Series]:
     """Texts and their mean mood, of all times and of the last days, for each of the customers.
 
-    `texts` are rows of text_sentiment (`TEXT_COLUMNS`); those written later don't count.
+    `texts` are rows of text_sentiment (`TEXT_COLUMNS`); those written later don't count, nor those
+    without a score.
     """
-    found = of_customers_until(moment, texts, "created_at")
+    found = of_customers_until(moment, texts[texts["positive"].notna()], "created_at")
     key, time = (backend.as_bits(found[name]) for name in ("customer_key", "created_at"))
     of = Histories.of(key, time, backend)
     difference = backend.xp.asarray((found["positive"] - found["negative"]).values)

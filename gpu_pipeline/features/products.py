@@ -41,8 +41,8 @@ def weekly_contacts(cases: Frame, as_of: datetime, backend: Backend, *, time_zon
 
 
 def weekly_texts(scored: Frame, as_of: datetime, backend: Backend, *, time_zone: str) -> Frame:
-    """product_id, week, texts and negative_texts of rows of `text_sentiment`."""
-    said = _until(scored, "created_at", as_of)
+    """product_id, week, texts and negative_texts of rows of `text_sentiment` that have a score."""
+    said = _until(scored[scored["label"].notna()], "created_at", as_of)
     counted = said.assign(texts=1, negative_texts=(said["label"] == "negative").astype("int64"))
     return _weekly(counted, "created_at", time_zone, backend)
 

@@ -16,7 +16,7 @@ SUPPORT_COLUMNS = (
 )
 CASE_COLUMNS = (
     *("case_id", "opened_at", "resolved_at", "hours_to_resolve"),
-    *("channel", "topic", "mood"),
+    *("channel", "topic", "intent", "mood"),
 )
 _CASE = ["customer_key", "case_id"]
 _DAILY = ["day", "channel", "topic"]
@@ -24,14 +24,14 @@ _UNKNOWN = "unknown"
 _MICROSECONDS_PER_HOUR = 3_600_000_000
 
 
-def support_cases(messages: Frame, moods: Frame, as_of: datetime, backend: Backend) -> Frame:
+def support_cases(messages: Frame, scores: Frame, as_of: datetime, backend: Backend) -> Frame:
     """The columns of contract `support_cases`, one row a case that was opened by `as_of`.
 
     `messages` (SUPPORT_COLUMNS) are those of whole customers; what was sent after `as_of` (UTC,
-    without zone) is left out, and so is a resolution after it. `moods` has text_id, positive and
-    negative of scored messages, with or without others. Product, order, channel, topic and mood
-    are those of the message that opened the case, which begins with it at the latest. Rows are
-    sorted by customer and case.
+    without zone) is left out, and so is a resolution after it. `scores` has text_id, positive,
+    negative and intent of scored messages, with or without others. Product, order, channel, topic,
+    intent and mood are those of the message that opened the case, which begins with it at the
+    latest. Rows are sorted by customer and case.
     """
     moment = np.datetime64(as_of, "us")
     sent = messages[messages["sent_at"] <= moment]
@@ -45,7 +45,7 @@ def support_cases(messages: Frame, moods: Frame, as_of: datetime, backend: Backe
     ordered = sent.sort_values([*_CASE, "sent_at", "message_id"])
     opening = ordered.drop_duplicates(subset=_CASE, keep="first").set_index(_CASE)
     of_case = ordered.groupby(_CASE, sort=True)
-    scored = moods.assign(mood=moods["positive"] - moods["negative"]).set_index("text_id")["mood"]
+    scored = scores.assign(mood=scores["positive"] - scores["negative"]).set_index("text_id")
     table = backend.frames.DataFrame(
         {
             "opened_at": of_case["opened_at"].min(),
@@ -61,7 +61,8 @@ def support_cases(messages: Frame, moods: Frame, as_of: datetime, backend: Backe
             as_of=moment,
             is_open=table["resolved_at"].isna(),
             hours_to_resolve=_hours(table["opened_at"], table["resolved_at"]),
-            mood=table["message_id"].map(scored),
+            intent=table["message_id"].map(scored["intent"]),
+            mood=table["message_id"].map(scored["mood"]),
         ),
         contract("support_cases"),
     )

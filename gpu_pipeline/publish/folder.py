@@ -25,7 +25,7 @@ __all__ = [
     "remove_old",
 ]
 
-LAYOUT = 4
+LAYOUT = 5
 KEPT_SNAPSHOTS = 3
 FINISHED, BUILDING = ".sqlite", ".building"
 _POINTER, _NEW_POINTER, _LOCK = "current", "current.new", "publish.lock"

@@ -59,6 +59,22 @@ SELECT *, 1.0 * bounced / sessions AS bounce_rate, 1.0 * purchased / sessions AS
     1.0 * views / sessions AS pages_per_session
 FROM days ORDER BY day
 """
+_ALERTS = """
+SELECT a.*, n.name FROM trend_alerts a LEFT JOIN product_names n ON n.product_id = a.product_id
+WHERE (a.closed_at IS NULL OR a.closed_at >= :since)
+    AND (:product IS NULL OR a.product_id = :product) AND (:aspect IS NULL OR a.aspect = :aspect)
+    AND (:kind IS NULL OR a.kind = :kind)
+ORDER BY a.closed_at IS NOT NULL, a.detected_at DESC, a.product_id
+"""
+_EXAMPLES = """
+SELECT source, text_id, text FROM trend_examples
+WHERE product_id = ? AND detected_at = ? ORDER BY rank
+"""
+_RISING = "SELECT * FROM rising_terms ORDER BY rank"
+_MOOD = """
+SELECT * FROM product_sentiment_daily
+WHERE product_id = ? AND aspect = ? AND day >= ? ORDER BY day
+"""
 _FORECAST = "SELECT * FROM demand_forecast WHERE product_id = ? ORDER BY day"
 _REORDER = "SELECT * FROM reorder_plan WHERE product_id = ? ORDER BY location"
 _TRAFFIC = "SELECT * FROM product_traffic WHERE product_id = ?"
@@ -182,12 +198,39 @@ class Snapshot:
         return self._lookups.rows(
             _FUNNEL,
             {
-                "since": f"{since:%Y-%m-%d}T00:00:00.000000Z",
-                "until": f"{until:%Y-%m-%d}T00:00:00.000000Z",
+                "since": _moment(since),
+                "until": _moment(until),
                 "channel": channel,
                 "device": device,
             },
         )
+
+    def alerts(
+        self,
+        since: date,
+        *,
+        product_id: str | None = None,
+        aspect: str | None = None,
+        kind: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Alerts that are on, or were until `since` or later, the open and the latest first.
+
+        Each with the product's `name` and its `examples`: source, text_id and text.
+        """
+        given = {"product": product_id, "aspect": aspect, "kind": kind, "since": _moment(since)}
+        rows = self._lookups.rows(_ALERTS, given)
+        for row in rows:
+            key = (row["product_id"], row["detected_at"])
+            row["examples"] = self._lookups.rows(_EXAMPLES, *key)
+        return rows
+
+    def rising_terms(self) -> list[dict[str, Any]]:
+        """Words and phrases that more people used in the last week, the most surprising first."""
+        return self._lookups.rows(_RISING)
+
+    def mood(self, product_id: str, since: date, *, aspect: str = "") -> list[dict[str, Any]]:
+        """How people spoke of a product, or of one aspect, on each day with texts."""
+        return self._lookups.rows(_MOOD, product_id, aspect, _moment(since))
 
     def products(
         self, search: str = "", *, after: str = "", limit: int = 50
@@ -209,6 +252,11 @@ class Snapshot:
     def _row(self, query: str, *values: object) -> dict[str, Any] | None:
         rows = self._lookups.rows(query, *values)
         return rows[0] if rows else None
+
+
+def _moment(day: date) -> str:
+    """The beginning of the day as the tables write it."""
+    return f"{day:%Y-%m-%d}T00:00:00.000000Z"
 
 
 class _Reader:

@@ -30,6 +30,7 @@ SERVED_CONTRACTS = (
     *("customer_features", "customer_segments", "segment_profiles", "segment_traits"),
     *("segment_migration", "customer_value", "support_cases"),
     *("demand_forecast", "reorder_plan", "product_quality", "related_products", "funnel_daily"),
+    *("product_sentiment_daily", "trend_alerts", "rising_terms"),
 )
 
 
@@ -83,6 +84,7 @@ def snapshot_tables() -> list[Table]:
         _PRODUCT_SENTIMENT,
         _PRODUCT_TRAFFIC,
         _CONSENTS,
+        _TREND_EXAMPLES,
         _MODELS,
     ]
 
@@ -127,6 +129,20 @@ _CONSENTS = Table(
         _column("marketing", "bool", "What the customer last said to marketing."),
     ),
     ("customer_key",),
+)
+# The one copy of texts: with their authors' keys, so that an erasure finds them here too.
+_TREND_EXAMPLES = Table(
+    "trend_examples",
+    (
+        _column("product_id", "string", "Stock keeping unit of the alert."),
+        _column("detected_at", "timestamp", "Its day."),
+        _column("rank", "int64", "1 for the text that shows it best."),
+        _column("source", "string", "Table that the text stands in."),
+        _column("text_id", "string", "Its key there."),
+        _column("customer_key", "int64", "Keyed pseudonym of the author."),
+        _column("text", "string", "What was written, redacted as in the lake."),
+    ),
+    ("product_id", "detected_at", "rank"),
 )
 _MODELS = Table(
     "models",

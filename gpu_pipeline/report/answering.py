@@ -14,6 +14,7 @@ from gpu_pipeline.inventory import Units
 from gpu_pipeline.publish import Snapshot, current_version
 from gpu_pipeline.report.customers import largest_moves, told_segments, worth_by_segment
 from gpu_pipeline.report.reordering import stock_totals, urgent_orders
+from gpu_pipeline.report.trends import latest_alerts, risen_topics, told_alerts
 from gpu_pipeline.report.visiting import visit_funnel, visits_by_channel, visits_of_late
 from gpu_pipeline.store import Condition, Lake
 
@@ -58,6 +59,10 @@ class Answers:
         return_rate, return_rate_low, category_return_rate, contacts_per_1000_sold.
     sentiment: the ten products with the largest share of negative texts among those with 20 texts
         or more: product_id, name, texts, and the shares negative and positive.
+    alerts: what people began to say otherwise, the open and the latest first, at most ten:
+        product_id, name, aspect, kind, opened_at, closed_at (missing while on), told (in words),
+        example (a text that shows it; "" where none is in the lake any more).
+    rising_terms: the ten topics that rose most: term, people, people_before, growth, product_id.
     as_of: the moment (UTC) of the last run; None before the first.
     currency: ISO 4217 code, "" where there are no amounts.
     forecast_days: the first and the last day of the forecasts; None where there are none.
@@ -77,6 +82,8 @@ class Answers:
     visit_funnel: pd.DataFrame
     visits: pd.DataFrame
     returns: pd.DataFrame
+    alerts: pd.DataFrame
+    rising_terms: pd.DataFrame
     as_of: datetime | None
     currency: str
     forecast_days: tuple[datetime, datetime] | None
@@ -104,6 +111,8 @@ def answers(lake: Lake) -> Answers:
         visit_funnel=visit_funnel(late),
         visits=visits_by_channel(late),
         returns=_named(lake, _returns(lake)),
+        alerts=told_alerts(_named(lake, latest_alerts(rows_of(lake, "trend_alerts"))), lake),
+        rising_terms=risen_topics(rows_of(lake, "rising_terms")),
         as_of=moment,
         currency=str(profiles["currency"].iloc[0]) if len(profiles) else "",
         forecast_days=_forecast_days(lake),

@@ -26,6 +26,7 @@ from gpu_pipeline.errors import PipelineError
 from gpu_pipeline.report.answering import FEWEST_TEXTS, Answers, last_run, rows_of
 from gpu_pipeline.report.reordering import money_text, stock_lines
 from gpu_pipeline.report.tables import (
+    ALERTS,
     FORECASTS,
     LOADS,
     ORDERS,
@@ -33,6 +34,7 @@ from gpu_pipeline.report.tables import (
     REJECTIONS,
     RETURNS,
     SENTIMENT,
+    TERMS,
     VISITS,
     WHAT_TO_DO,
     segment_columns,
@@ -242,6 +244,9 @@ def _voices(answers: Answers, places: Mapping[str, str]) -> list[str]:
         places.get("sentiment", ""),
         table_of(answers.sentiment, SENTIMENT)
         or f"<p>No product has {FEWEST_TEXTS} or more texts yet.</p>",
+        "<h3>What changed</h3>",
+        table_of(answers.alerts, ALERTS) or "<p>Nothing beyond chance.</p>",
+        table_of(answers.rising_terms, TERMS),
     ]
 
 

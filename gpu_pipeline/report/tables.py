@@ -9,8 +9,8 @@ import pandas as pd
 from gpu_pipeline.money import minor_digits
 
 __all__ = [
-    *("FORECASTS", "LOADS", "ORDERS", "PRODUCTS", "REJECTIONS", "RETURNS", "SENTIMENT", "VISITS"),
-    *("WHAT_TO_DO", "segment_columns", "table_of", "worth_columns"),
+    *("ALERTS", "FORECASTS", "LOADS", "ORDERS", "PRODUCTS", "REJECTIONS", "RETURNS", "SENTIMENT"),
+    *("TERMS", "VISITS", "WHAT_TO_DO", "segment_columns", "table_of", "worth_columns"),
 ]
 
 
@@ -79,6 +79,17 @@ RETURNS = {
     "return_rate_low": Shown("at least", _SHARE, "lower end of the 95 % interval"),
     "category_return_rate": Shown("Category", _SHARE, "the same of all of its category"),
     "contacts_per_1000_sold": Shown("Support cases", "{:,.0f}", "for 1,000 units sold"),
+}
+ALERTS = {
+    "kind": Shown("Kind"),
+    "told": Shown("What people began to say otherwise, or much more"),
+    "example": Shown("For example"),
+}
+TERMS = {
+    "term": Shown("What more people speak of"),
+    "people": Shown("People", _COUNT, "in the last week"),
+    "people_before": Shown("Before", _COUNT, "in the eight weeks before"),
+    "growth": Shown("Times as often", "{:,.1f}"),
 }
 SENTIMENT = {
     "name": Shown("Product"),

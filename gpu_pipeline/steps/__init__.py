@@ -12,6 +12,7 @@ from gpu_pipeline.steps.serving import PUBLISH
 from gpu_pipeline.steps.sessions import SESSIONS
 from gpu_pipeline.steps.support import SUPPORT
 from gpu_pipeline.steps.texts import SENTIMENT
+from gpu_pipeline.steps.trends import TRENDS
 from gpu_pipeline.steps.value import VALUE
 
 __all__ = ["STEPS"]
@@ -27,6 +28,7 @@ STEPS = (
     REORDER,
     VALUE,
     SENTIMENT,
+    TRENDS,
     SUPPORT,
     PRODUCT_QUALITY,
     RELATED,

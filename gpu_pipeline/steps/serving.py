@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
@@ -13,13 +13,15 @@ from gpu_pipeline.errors import LakeError
 from gpu_pipeline.models import ModelRegistry
 from gpu_pipeline.pipeline import Step, Work
 from gpu_pipeline.publish import SERVED_CONTRACTS, Snapshot, write_snapshot
+from gpu_pipeline.steps.examples import trend_examples
 from gpu_pipeline.steps.traffic import product_traffic
 from gpu_pipeline.store import Lake
 from nlp import SentimentModel
-from nlp.model import version_of
+from nlp.reading import reader_version
 
 __all__ = ["PUBLISH"]
 
+_SERVED_MOOD = timedelta(days=120)
 # The tables that a model makes, whose commits name it, and its kind.
 _MODELLED = {"customer_segments": "segments", "customer_value": "customer_value"}
 
@@ -34,6 +36,11 @@ def _publish(work: Work) -> None:
     tables["product_names"] = iter([_product_names(work, mentioned)])
     tables["product_traffic"] = iter([product_traffic(work)])
     tables["consents"] = _consents(work)
+    if "product_sentiment_daily" in tables:
+        first = work.as_of - _SERVED_MOOD
+        daily = tables["product_sentiment_daily"]
+        tables["product_sentiment_daily"] = (some[some["day"] > first] for some in daily)
+    tables["trend_examples"] = iter([trend_examples(work)])
     tables["models"] = iter([_models(work)])
     versions = {name: work.lake.version(name) for name in work.lake.tables()}
     path = write_snapshot(
@@ -44,7 +51,7 @@ def _publish(work: Work) -> None:
             "as_of": work.as_of.isoformat(),
             "made_at": datetime.now(UTC).isoformat(),
             "data_versions": json.dumps(versions),
-            "model_version": version_of(work.config.text_model),
+            "model_version": reader_version(work.config.text_model),
             "fingerprint": work.fingerprint,
         },
     )
@@ -113,7 +120,7 @@ def _printed_names(lines: Frame) -> Frame:
 
 
 def _product_sentiment(work: Work) -> pd.DataFrame:
-    """Texts about each product, and how many of them sound which way."""
+    """Texts with a score about each product, and how many of them sound which way."""
     columns = ["product_id", "label"]
     if work.has("text_sentiment"):
         frame: Frame = work.read("text_sentiment", columns).compute()
@@ -141,7 +148,7 @@ def _published(lake: Lake) -> str | None:
 PUBLISH = Step(
     name="publish",
     reads=(*SERVED_CONTRACTS, "text_sentiment", "orders", "products"),
-    uses=("customers", "clickstream", "sessions"),
+    uses=("customers", "clickstream", "sessions", "reviews", "feedback", "social"),
     writes=(),
     run=_publish,
     current=_published,

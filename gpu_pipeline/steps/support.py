@@ -12,7 +12,7 @@ from gpu_pipeline.store import Part
 
 __all__ = ["SUPPORT"]
 
-_SCORE_COLUMNS = ("text_id", "source", "positive", "negative")
+_SCORE_COLUMNS = ("text_id", "source", "positive", "negative", "intent")
 
 
 def _support(work: Work) -> None:
@@ -35,8 +35,8 @@ def _cases_written(work: Work, bucket: int) -> tuple[list[Part], Frame]:
     scores = work.empty("text_sentiment")[list(_SCORE_COLUMNS)]
     if work.has("text_sentiment"):
         scores = lake.read_bucket("text_sentiment", bucket, columns=_SCORE_COLUMNS)
-    moods = scores[scores["source"] == "support"]
-    cases = support_cases(messages, moods, work.as_of, lake.backend)
+    asked = scores[scores["source"] == "support"]
+    cases = support_cases(messages, asked, work.as_of, lake.backend)
     parts = work.writer.write(cases, contract("support_cases"), number=bucket)
     return parts, cases[list(CASE_COLUMNS)]
 

@@ -133,6 +133,21 @@ def show_answers(found: Answers) -> None:
         },
     )
     print_table(
+        "What people began to say otherwise, or much more",
+        found.alerts,
+        {"kind": Column("kind"), "told": Column("what"), "example": Column("for example")},
+    )
+    print_table(
+        "What more people speak of than before",
+        found.rising_terms,
+        {
+            "term": Column("words"),
+            "people": Column("people this week", count),
+            "people_before": Column("in 8 weeks before", count),
+            "growth": Column("times as often", "{:.1f}"),
+        },
+    )
+    print_table(
         "Rejected",
         found.rejections,
         {

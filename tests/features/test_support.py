@@ -25,6 +25,7 @@ MOODS = pd.DataFrame(
         "text_id": pd.Series(["m0", "m1", "m3"], dtype="str"),
         "positive": [0.7, 0.1, 0.25],
         "negative": [0.1, 0.8, 0.25],
+        "intent": pd.Series(["delivery", "refund", None], dtype="str"),
     }
 )
 
@@ -120,6 +121,7 @@ def test_a_case_is_what_its_first_message_says_and_is_closed_when_any_says_so() 
     (found,) = support_cases(frame, MOODS, START + 8 * HOUR, CPU).to_dict("records")
     assert (found["topic"], found["product_id"], found["messages"]) == ("defect", "lamp", 2)
     assert found["mood"] == pytest.approx(0.6)
+    assert found["intent"] == "delivery"
     assert (found["hours_to_resolve"], found["is_open"]) == (7.0, False)
     (found,) = support_cases(frame, MOODS, START + 6 * HOUR, CPU).to_dict("records")
     assert found["is_open"]

@@ -1,4 +1,4 @@
--- support_cases as of $as_of, from the tables messages and moods (text_id, positive, negative).
+-- support_cases as of $as_of, from the tables messages and moods (text_id, positive, negative, intent).
 WITH sent AS (
     SELECT * REPLACE (
         least(opened_at, sent_at) AS opened_at,
@@ -25,6 +25,7 @@ SELECT
     o.topic, w.opened_at, w.last_message_at, w.messages, w.resolved_at,
     w.resolved_at IS NULL AS is_open,
     (epoch_us(w.resolved_at) - epoch_us(w.opened_at)) / 3600e6 AS hours_to_resolve,
+    m.intent,
     m.positive - m.negative AS mood
 FROM whole w
 JOIN opening o ON o.customer_key = w.customer_key AND o.case_id = w.case_id

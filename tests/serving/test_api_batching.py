@@ -6,15 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2 as httpx
-import numpy as np
-import numpy.typing as npt
 import pytest
 from fastapi import FastAPI
 
 from api.batching import Batches, Overloaded
+from nlp.reading import Reading
 
 KEY = "a key for tests"
-Floats = npt.NDArray[np.float32]
 
 
 class Device:
@@ -29,7 +27,7 @@ class Device:
         self.may_run = threading.Event()
         self.is_running = threading.Event()
 
-    def score(self, texts: Sequence[str]) -> Floats:
+    def read(self, texts: Sequence[str]) -> list[Reading]:
         self.is_running.set()
         assert self.may_run.wait(10)
         self.batches.append(list(texts))
@@ -37,17 +35,21 @@ class Device:
         if "bad" in texts:
             message = "bad text"
             raise ValueError(message)
-        return np.array([[len(text) / 1000, 0, 0] for text in texts], dtype=np.float32)
+        return [reading(len(text) / 1000) for text in texts]
 
-    async def busy_with(self, batches: Batches, text: str) -> "asyncio.Task[Floats]":
+    async def busy_with(self, batches: Batches, text: str) -> "asyncio.Task[Sequence[Reading]]":
         """A request that the device has taken and not yet finished."""
-        task = asyncio.create_task(batches.score([text]))
+        task = asyncio.create_task(batches.read([text]))
         await asyncio.to_thread(self.is_running.wait, 10)
         return task
 
 
-def lengths(rows: Floats) -> list[int]:
-    return [round(float(row[0]) * 1000) for row in rows]
+def reading(negative: float) -> Reading:
+    return Reading(negative, 0.0, 0.0, "negative", certain=True, language="en", unscored=None)
+
+
+def lengths(rows: Sequence[Reading]) -> list[int]:
+    return [round((row.negative or 0) * 1000) for row in rows]
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def device() -> Device:
     return Device()
 
 
-async def waiting(*scores: Any) -> "list[asyncio.Task[Floats]]":
+async def waiting(*scores: Any) -> "list[asyncio.Task[Sequence[Reading]]]":
     """Requests that have been put in the queue, in this order."""
     tasks = [asyncio.create_task(score) for score in scores]
     await asyncio.sleep(0)
@@ -64,11 +66,11 @@ async def waiting(*scores: Any) -> "list[asyncio.Task[Floats]]":
 
 def test_each_caller_gets_its_own_rows_in_its_own_order(device: Device) -> None:
     async def run() -> None:
-        batches = Batches(device.score)
+        batches = Batches(device.read)
         device.may_run.set()
         sizes = [[n + k for k in range(n % 5 + 1)] for n in range(200)]
         answers = await asyncio.gather(
-            *(batches.score(["x" * size for size in some]) for some in sizes)
+            *(batches.read(["x" * size for size in some]) for some in sizes)
         )
         assert [lengths(rows) for rows in answers] == sizes
         await batches.close()
@@ -79,10 +81,10 @@ def test_each_caller_gets_its_own_rows_in_its_own_order(device: Device) -> None:
 
 def test_requests_that_wait_are_joined_in_the_order_in_which_they_came(device: Device) -> None:
     async def run() -> None:
-        batches = Batches(device.score, batch_characters=1000)
+        batches = Batches(device.read, batch_characters=1000)
         first = await device.busy_with(batches, "first")
         rest = await waiting(
-            batches.score(["a", "b"]), batches.score(["c" * 800]), batches.score(["d", "e"])
+            batches.read(["a", "b"]), batches.read(["c" * 800]), batches.read(["d", "e"])
         )
         device.may_run.set()
         await asyncio.gather(first, *rest)
@@ -94,9 +96,9 @@ def test_requests_that_wait_are_joined_in_the_order_in_which_they_came(device: D
 
 def test_a_request_larger_than_a_batch_goes_alone(device: Device) -> None:
     async def run() -> None:
-        batches = Batches(device.score, batch_characters=100)
+        batches = Batches(device.read, batch_characters=100)
         device.may_run.set()
-        scores = await batches.score(["x" * 500, "y" * 600])
+        scores = await batches.read(["x" * 500, "y" * 600])
         assert lengths(scores) == [500, 600]
         await batches.close()
 
@@ -106,17 +108,17 @@ def test_a_request_larger_than_a_batch_goes_alone(device: Device) -> None:
 
 def test_a_full_queue_refuses_and_says_when_to_come_again(device: Device) -> None:
     async def run() -> None:
-        batches = Batches(device.score, waiting_characters_max=200)
+        batches = Batches(device.read, waiting_characters_max=200)
         first = await device.busy_with(batches, "first")
-        rest = await waiting(batches.score(["a" * 50]))
+        rest = await waiting(batches.read(["a" * 50]))
         with pytest.raises(Overloaded) as refused:
-            await batches.score(["b" * 51])
+            await batches.read(["b" * 51])
         assert 1 <= refused.value.retry_after_seconds <= 60
-        fits = await waiting(batches.score(["c" * 50]))
+        fits = await waiting(batches.read(["c" * 50]))
         device.may_run.set()
         await asyncio.gather(first, *rest, *fits)
         # There is room again.
-        await batches.score(["b" * 51])
+        await batches.read(["b" * 51])
         await batches.close()
 
     asyncio.run(run())
@@ -125,9 +127,9 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(device: Device) -> Non
 
 def test_an_empty_queue_takes_any_request(device: Device) -> None:
     async def run() -> None:
-        batches = Batches(device.score, waiting_characters_max=10)
+        batches = Batches(device.read, waiting_characters_max=10)
         device.may_run.set()
-        await batches.score(["x" * 500])
+        await batches.read(["x" * 500])
         await batches.close()
 
     asyncio.run(run())
@@ -135,12 +137,12 @@ def test_an_empty_queue_takes_any_request(device: Device) -> None:
 
 def test_a_cancelled_request_is_not_scored_and_makes_room(device: Device) -> None:
     async def run() -> None:
-        batches = Batches(device.score, waiting_characters_max=200)
+        batches = Batches(device.read, waiting_characters_max=200)
         first = await device.busy_with(batches, "first")
-        (given_up, other) = await waiting(batches.score(["a" * 50]), batches.score(["b" * 50]))
+        (given_up, other) = await waiting(batches.read(["a" * 50]), batches.read(["b" * 50]))
         given_up.cancel()
         await asyncio.wait([given_up])
-        third = await waiting(batches.score(["c" * 50]))
+        third = await waiting(batches.read(["c" * 50]))
         device.may_run.set()
         await asyncio.gather(first, other, *third)
         assert given_up.cancelled()
@@ -152,12 +154,12 @@ def test_a_cancelled_request_is_not_scored_and_makes_room(device: Device) -> Non
 
 def test_a_request_cancelled_while_it_is_scored_harms_nobody(device: Device) -> None:
     async def run() -> None:
-        batches = Batches(device.score)
+        batches = Batches(device.read)
         first = await device.busy_with(batches, "first")
         first.cancel()
         await asyncio.wait([first])
         device.may_run.set()
-        assert lengths(await batches.score(["four"])) == [4]
+        assert lengths(await batches.read(["four"])) == [4]
         await batches.close()
 
     asyncio.run(run())
@@ -165,10 +167,10 @@ def test_a_request_cancelled_while_it_is_scored_harms_nobody(device: Device) -> 
 
 def test_a_request_that_fails_does_not_spoil_the_others(device: Device) -> None:
     async def run() -> None:
-        batches = Batches(device.score)
+        batches = Batches(device.read)
         first = await device.busy_with(batches, "first")
         rest = await waiting(
-            batches.score(["a"]), batches.score(["bad"]), batches.score(["cc", "ddd"])
+            batches.read(["a"]), batches.read(["bad"]), batches.read(["cc", "ddd"])
         )
         device.may_run.set()
         found = await asyncio.gather(first, *rest, return_exceptions=True)
@@ -181,12 +183,12 @@ def test_a_request_that_fails_does_not_spoil_the_others(device: Device) -> None:
 
 def test_closing_finishes_what_waits_and_takes_nothing_more(device: Device) -> None:
     async def run() -> None:
-        batches = Batches(device.score, batch_characters=60)
+        batches = Batches(device.read, batch_characters=60)
         first = await device.busy_with(batches, "first")
-        rest = await waiting(*(batches.score([name]) for name in "abc"))
+        rest = await waiting(*(batches.read([name]) for name in "abc"))
         (closing,) = await waiting(batches.close())
         with pytest.raises(Overloaded):
-            await batches.score(["late"])
+            await batches.read(["late"])
         device.may_run.set()
         await closing
         assert all(task.done() for task in (first, *rest))
@@ -203,7 +205,7 @@ async def running(app: FastAPI, device: Device, **limits: int) -> AsyncIterator[
     """A client of the app, where the device is in the place of the model's."""
     async with app.router.lifespan_context(app):
         await app.state.serving.batches.close()
-        app.state.serving.batches = Batches(device.score, **limits)
+        app.state.serving.batches = Batches(device.read, **limits)
         transport = httpx.ASGITransport(app)
         headers = {"Authorization": f"Bearer {KEY}"}
         async with httpx.AsyncClient(

@@ -80,6 +80,7 @@ def test_the_description_names_every_operation_once(client: TestClient) -> None:
         "lookup",
         "migration",
         "models",
+        "mood",
         "product",
         "products",
         "quality",
@@ -88,4 +89,5 @@ def test_the_description_names_every_operation_once(client: TestClient) -> None:
         "reorder",
         "segments",
         "sentiment",
+        "trends",
     ]

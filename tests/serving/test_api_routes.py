@@ -26,6 +26,7 @@ from gpu_pipeline.features import SCORES
 from gpu_pipeline.privacy import as_hex, token
 from gpu_pipeline.store import Lake
 from nlp import SentimentModel
+from nlp.reading import reader_version
 
 UNKNOWN = (
     *("mean_days_between_orders", "sd_days_between_orders"),
@@ -210,7 +211,7 @@ def test_a_product_without_forecast_is_told_from_an_unknown_one(shop: TestClient
 def test_texts_are_scored_in_order_as_the_model_scores_them(
     shop: TestClient, model_folder: Path
 ) -> None:
-    texts = ["great phone", "it broke, and then it broke again " * 40, "", "great phone", "🎉"]
+    texts = ["great phone", "it broke, and then it broke again " * 40, "ok", "great phone", "🎉"]
     model = SentimentModel.load(model_folder, "cpu")
     expected = model.score(texts)
 
@@ -223,7 +224,20 @@ def test_texts_are_scored_in_order_as_the_model_scores_them(
     assert [row["label"] for row in answer["data"]] == [
         model.labels[i] for i in expected.argmax(axis=1)
     ]
-    assert {row["model_version"] for row in answer["data"]} == {model.version}
+    assert {row["model_version"] for row in answer["data"]} == {reader_version(model_folder)}
+    assert [row["language"] for row in answer["data"]] == ["en", "en", "und", "en", "und"]
+
+
+def test_what_the_model_does_not_know_has_no_label_and_says_why(client: TestClient) -> None:
+    texts = ["La pantalla es muy buena, me encanta", "  ", "The screen is great", "So great /s"]
+    found = client.post("/v1/sentiment", json={"texts": texts}).json()["data"]
+    assert [row["unscored"] for row in found] == ["language", "empty", None, None]
+    assert [row["language"] for row in found][:2] == ["es", "und"]
+    for row in found[:2]:
+        assert row["label"] is row["negative"] is row["neutral"] is row["positive"] is None
+    # What marks itself as sarcastic has a label, but nobody should rely on it.
+    assert [row["certain"] for row in found] == [False, False, True, False]
+    assert found[3]["label"] in SentimentModel.labels
 
 
 def test_texts_are_scored_before_anything_is_published(client: TestClient) -> None:

@@ -1,0 +1,1 @@
+"""Training a text model from files: recipes, labelled columns, what came out."""

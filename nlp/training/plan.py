@@ -1,0 +1,31 @@
+"""TrainingPlan: everything that changes the weights, besides texts and encoder."""
+
+from dataclasses import dataclass
+
+__all__ = ["TrainingPlan"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """How to fine-tune.
+
+    `members` models are trained from seeds that follow `seed`, with the same new head, and their
+    weights averaged (Wortsman et al. 2022, Model soups). The learning rate falls from the head
+    down by `layer_decay` a layer. What is kept of a member is the exponential average of its
+    weights over the last steps, `averaging` of it carried on at
+    each. A label is certain whose probability reaches `certain_above`.
+    """
+
+    seed: int = 0
+    members: int = 2
+    epochs: int = 3
+    batch_size: int = 32
+    learning_rate: float = 1.5e-4
+    layer_decay: float = 0.9
+    warmup_fraction: float = 0.1
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    averaging: float = 0.999
+    certain_above: float = 0.5
+    longest_tokens: int = 96
+    steps_per_checkpoint: int = 500

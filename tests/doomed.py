@@ -16,22 +16,33 @@ from typing import Any
 import dask
 import dask.dataframe
 import deltalake  # noqa: F401  what the work imports when it runs, so that no child has to
+import py3langid.langid  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import pytest
 import sklearn.cluster
 import sklearn.metrics  # noqa: F401
+import transformers
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.config import Config
 from gpu_pipeline.governance import rotate_key
 from gpu_pipeline.ingest import ingest
 from gpu_pipeline.pipeline import code_digest, run
-from gpu_pipeline.steps import STEPS
+from gpu_pipeline.steps import STEPS, texts
 from gpu_pipeline.steps.sessions import SESSIONS
 from gpu_pipeline.store import Lake, compact_tables
 
-__all__ = ["calls_until", "compaction", "load", "rotation", "run_of_all_steps", "sessions"]
+__all__ = [
+    "calls_until",
+    "compaction",
+    "load",
+    "rotation",
+    "run_of_all_steps",
+    "sentiment",
+    "sessions",
+]
 
+transformers.BertForSequenceClassification  # noqa: B018  is imported when it is asked for
 code_digest("gpu_pipeline", "nlp")  # once for all children
 WATCHED = ("os.", "open", "sqlite3.", "fcntl.", "shutil.", "pathlib.", "glob.")
 
@@ -50,6 +61,13 @@ def run_of_all_steps(path: Path, text_model: Path) -> None:
 def sessions(path: Path) -> None:
     """Brings the sessions up to date."""
     run(Lake(path, backend=Backend.choose("cpu")), [SESSIONS], Config.load(lake=path))
+
+
+def sentiment(path: Path, text_model: Path) -> None:
+    """Scores the texts that have no score, a piece at a time, each committed by itself."""
+    texts._TEXTS_PER_COMMIT, texts._TEXTS_AT_ONCE = 1, {"cpu": 1, "gpu": 1}
+    config = Config.load(lake=path, text_model=text_model)
+    run(Lake(path, backend=Backend.choose("cpu")), [texts.SENTIMENT], config)
 
 
 def rotation(path: Path) -> None:

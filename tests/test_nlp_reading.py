@@ -3,10 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 from tiny_model import classifier_folder
+from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
 
 from nlp import SentimentModel
-from nlp.reading import Reader, known_languages, reader_version
+from nlp.reading import EVERY_LANGUAGE, Reader, known_languages, reader_version
 
 GERMAN = "Das Paket kam erst nach drei Wochen an."
 TEXTS = ["the phone is great", GERMAN, "", None, "@bob https://t.co/x", "awful", "so good /s"]
@@ -76,3 +78,33 @@ def test_aspects_are_those_of_texts_that_could_be_read(folder: Path) -> None:
     for one in found:
         assert one.negative + one.neutral + one.positive == pytest.approx(1, abs=1e-3)
         assert getattr(one, one.label) == max(one.negative, one.neutral, one.positive)
+
+
+def test_one_of_a_multilingual_kind_reads_every_language_and_still_tells_which(
+    tmp_path: Path,
+) -> None:
+    reader = Reader.load(xlm_folder(tmp_path / "xlm"), "cpu")
+    assert reader.languages == {EVERY_LANGUAGE}
+    (reading,) = reader.read([GERMAN])
+    assert (reading.language, reading.unscored) == ("de", None)
+    assert reading.label in SentimentModel.labels
+
+
+def xlm_folder(folder: Path) -> Path:
+    """A tiny XLM-R, as anybody may have one on disk, with the tokenizer of the other tiny ones."""
+    classifier_folder(folder)
+    config = XLMRobertaConfig(
+        vocab_size=json.loads((folder / "config.json").read_text())["vocab_size"],
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=40,
+        id2label=dict(enumerate(SentimentModel.labels)),
+        pad_token_id=0,
+    )
+    module = XLMRobertaForSequenceClassification(config)
+    weights = {name: value.contiguous() for name, value in module.state_dict().items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(module.config.to_dict()))
+    return folder

@@ -15,6 +15,7 @@ from gpu_pipeline.publish import Snapshot, current_version
 from gpu_pipeline.report.customers import largest_moves, told_segments, worth_by_segment
 from gpu_pipeline.report.reordering import stock_totals, urgent_orders
 from gpu_pipeline.report.trends import latest_alerts, risen_topics, told_alerts
+from gpu_pipeline.report.unscored import TEXT_COLUMNS, unscored_languages
 from gpu_pipeline.report.visiting import visit_funnel, visits_by_channel, visits_of_late
 from gpu_pipeline.store import Condition, Lake
 
@@ -58,7 +59,9 @@ class Answers:
         category beyond chance (95 %): product_id, name, category, units_sold_last_13_weeks,
         return_rate, return_rate_low, category_return_rate, contacts_per_1000_sold.
     sentiment: the ten products with the largest share of negative texts among those with 20 texts
-        or more: product_id, name, texts, and the shares negative and positive.
+        or more: product_id, name, texts, and the shares negative and positive. Those without a
+        label don't count.
+    unscored: the languages of texts without a label, most first: language, texts, share (of all).
     alerts: what people began to say otherwise, the open and the latest first, at most ten:
         product_id, name, aspect, kind, opened_at, closed_at (missing while on), told (in words),
         example (a text that shows it; "" where none is in the lake any more).
@@ -79,6 +82,7 @@ class Answers:
     rejections: pd.DataFrame
     loads: pd.DataFrame
     sentiment: pd.DataFrame
+    unscored: pd.DataFrame
     visit_funnel: pd.DataFrame
     visits: pd.DataFrame
     returns: pd.DataFrame
@@ -108,6 +112,7 @@ def answers(lake: Lake) -> Answers:
         rejections=_rejections(lake),
         loads=_loads(lake),
         sentiment=_named(lake, _product_sentiment(lake, moment)),
+        unscored=unscored_languages(rows_of(lake, "text_sentiment", TEXT_COLUMNS, as_of=moment)),
         visit_funnel=visit_funnel(late),
         visits=visits_by_channel(late),
         returns=_named(lake, _returns(lake)),
@@ -208,6 +213,7 @@ def _loads(lake: Lake) -> pd.DataFrame:
 
 def _product_sentiment(lake: Lake, as_of: datetime | None) -> pd.DataFrame:
     texts = rows_of(lake, "text_sentiment", ["product_id", "label"], as_of=as_of)
+    texts = texts[texts["label"].notna()]
     table = (
         texts.assign(negative=texts["label"] == "negative", positive=texts["label"] == "positive")
         .groupby("product_id")

@@ -41,6 +41,7 @@ from gpu_pipeline.report.tables import (
     table_of,
     worth_columns,
 )
+from gpu_pipeline.report.unscored import unscored_line
 from gpu_pipeline.store import Lake
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def _pictures(lake: Lake, answers: Answers) -> dict[str, "go.Figure"]:
     if len(answers.orders):
         pictures["orders"] = stock_cover(answers.orders)
     texts = rows_of(lake, "text_sentiment", ["created_at", "label"], as_of=answers.as_of)
+    texts = texts[texts["label"].notna()]
     if len(texts):
         pictures["sentiment"] = sentiment_river(texts)
     if len(answers.rejections):
@@ -244,6 +246,7 @@ def _voices(answers: Answers, places: Mapping[str, str]) -> list[str]:
         places.get("sentiment", ""),
         table_of(answers.sentiment, SENTIMENT)
         or f"<p>No product has {FEWEST_TEXTS} or more texts yet.</p>",
+        f"<p>{escape(unscored_line(answers.unscored))}</p>" if len(answers.unscored) else "",
         "<h3>What changed</h3>",
         table_of(answers.alerts, ALERTS) or "<p>Nothing beyond chance.</p>",
         table_of(answers.rising_terms, TERMS),

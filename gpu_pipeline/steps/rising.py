@@ -95,7 +95,8 @@ def _digests(work: Work, bucket: int, until: datetime) -> pd.DataFrame:
 def _kept(texts: pd.DataFrame, kept: set[tuple[str, str]]) -> pd.DataFrame:
     """Without the copies of a text: of each the first, whoever sent it on."""
     keys = zip(texts["source"], texts["text_id"], strict=True)
-    return texts[[key in kept for key in keys]]
+    is_kept = pd.Series([key in kept for key in keys], texts.index, dtype="bool")
+    return texts[is_kept]
 
 
 def _counted(

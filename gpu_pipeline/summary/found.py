@@ -8,6 +8,7 @@ import pandas as pd
 from gpu_pipeline.money import minor_digits
 from gpu_pipeline.report import Answers
 from gpu_pipeline.report.reordering import money_text, stock_lines
+from gpu_pipeline.report.unscored import unscored_line
 from gpu_pipeline.terminal import Column, note, print_table
 
 __all__ = ["as_records", "frame_records", "show_answers"]
@@ -132,6 +133,8 @@ def show_answers(found: Answers) -> None:
             "positive": Column("positive", share),
         },
     )
+    if len(found.unscored):
+        note(unscored_line(found.unscored))
     print_table(
         "What people began to say otherwise, or much more",
         found.alerts,

@@ -1,0 +1,137 @@
+from datetime import timedelta
+from pathlib import Path
+
+import doomed
+import pytest
+from frames import assert_frames_equal
+from lakes import copied, rows
+from tiny_model import classifier_folder
+from tiny_shop import LAST, at, land, text
+
+from gpu_pipeline.backend import Backend
+from gpu_pipeline.config import Config
+from gpu_pipeline.pipeline import run
+from gpu_pipeline.quality.unscored import unscored_measurements
+from gpu_pipeline.steps.texts import SENTIMENT
+from gpu_pipeline.store import Lake
+
+KEY = "7e475ca1" * 8
+GERMAN = "Das Paket kam erst nach drei Wochen an."
+TABLES = ("text_sentiment", "text_aspects")
+SAID = (
+    "great screen, awful battery",
+    "the phone is okay",
+    GERMAN,
+    "",
+    "bad delivery",
+    "so good /s",
+)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return classifier_folder(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Lake:
+    """A lake with texts of three months, of which none has a score."""
+    folder = tmp_path_factory.mktemp("fresh")
+    lake = Lake.create(folder / "lake", buckets=2, backend=backend, key=KEY)
+    written = [
+        text("reviews", i, 15 * i, f"c{i}", "lamp", said or "@bob") for i, said in enumerate(SAID)
+    ]
+    land(lake, {"reviews": written}, folder=folder / "landing")
+    return lake
+
+
+@pytest.fixture(autouse=True)
+def cluster(backend: Backend):
+    with backend.cluster():
+        yield
+
+
+def scored(lake: Lake, model: Path) -> None:
+    run(lake, [SENTIMENT], Config.load(text_model=model))
+
+
+def test_what_can_not_be_read_has_no_label_and_aspects_lie_beside(
+    fresh: Lake, model: Path, tmp_path: Path
+) -> None:
+    lake = copied(fresh, tmp_path / "lake")
+    scored(lake, model)
+    found = rows(lake, "text_sentiment").set_index("text_id")
+    assert found["unscored"].dropna().to_dict() == {"reviews2": "language", "reviews3": "empty"}
+    assert found["language"]["reviews2"] == "de"
+    without = found[found["unscored"].notna()]
+    assert without[["negative", "neutral", "positive", "label"]].isna().all(axis=None)
+    assert list(found.index[found["certain"]].sort_values()) == ["reviews0", "reviews1", "reviews4"]
+    assert lake.note("text_sentiment")["without_label"] == {"language": 1, "empty": 1}
+    aspects = rows(lake, "text_aspects")
+    assert set(zip(aspects["text_id"], aspects["aspect"], strict=True)) == {
+        ("reviews0", "screen"),
+        ("reviews0", "battery"),
+        ("reviews4", "delivery"),
+    }
+
+
+def test_a_killed_run_goes_on_where_it_was_and_says_nothing_twice(
+    fresh: Lake, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def until(call: int, lake: Lake) -> int | None:
+        return doomed.calls_until(call, doomed.sentiment, lake.path, model, monkeypatch=monkeypatch)
+
+    whole = copied(fresh, tmp_path / "whole")
+    calls = until(0, whole)
+    assert calls is not None
+    wanted = {table: rows(whole, table) for table in TABLES}
+    left: set[int] = set()
+    for share in (0.5, 0.7, 0.9):
+        lake = copied(fresh, tmp_path / f"killed-{share}")
+        assert until(int(calls * share), lake) is None
+        has_any = lake.version("text_sentiment") is not None
+        left.add(lake.rows("text_sentiment") if has_any else 0)
+        assert until(0, lake) is not None
+        for table in TABLES:
+            assert_frames_equal(rows(lake, table), wanted[table])
+    # Some were killed with a part of the texts done.
+    assert left - {0, len(SAID)}, left
+
+
+def test_progress_is_told_as_texts_done_of_all(fresh: Lake, model: Path, tmp_path: Path) -> None:
+    told: list[tuple[str, str]] = []
+    lake = copied(fresh, tmp_path / "lake")
+    run(
+        lake,
+        [SENTIMENT],
+        Config.load(text_model=model),
+        progress=lambda what, state: told.append((what, state)),
+    )
+    assert told[0] == ("sentiment", "started")
+    assert told[-2:] == [("sentiment", "6 of 6 texts"), ("sentiment", "done")]
+
+
+def test_the_share_without_sentiment_is_measured_by_source_and_country(
+    tmp_path: Path, backend: Backend, model: Path
+) -> None:
+    lake = Lake.create(tmp_path / "lake", buckets=2, backend=backend, key=KEY)
+    people = [
+        {
+            **{"customer_id": f"c{i}", "signed_up_at": at(0), "updated_at": at(0)},
+            **{"country": "DE" if i < 30 else "GB", "marketing_consent": "true"},
+        }
+        for i in range(60)
+    ]
+    written = [
+        text("reviews", i, 2, f"c{i}", "lamp", GERMAN if i < 15 else "the phone is great")
+        for i in range(60)
+    ]
+    landing = {"customers": people, "reviews": written}
+    land(lake, landing, folder=tmp_path / "landing")
+    assert unscored_measurements(lake, as_of=LAST, run_id="r") == []
+    scored(lake, model)
+    found = unscored_measurements(lake, as_of=LAST + timedelta(days=1), run_id="r")
+    assert {one.rule: (one.rows, one.failed, one.verdict) for one in found} == {
+        "no sentiment: reviews, DE": (30, 15, "warned"),
+        "no sentiment: reviews, GB": (30, 0, "passed"),
+    }

@@ -3,11 +3,15 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.store import Lake
+
+if TYPE_CHECKING:
+    from nlp import SentimentModel
 
 KEY = "0123456789abcdef" * 4
 
@@ -15,6 +19,14 @@ KEY = "0123456789abcdef" * 4
 @pytest.fixture(scope="session")
 def backend() -> Backend:
     return Backend.choose("cpu")
+
+
+@pytest.fixture(scope="session")
+def bundled() -> "SentimentModel":
+    """The bundled model, exact; read once, since that takes a second."""
+    from nlp import SentimentModel
+
+    return SentimentModel.load(device="cpu", precision="float32")
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TRANSFORMERS, ("nlp/model/", "nlp/training/")),
     **dict.fromkeys(("fastapi", "starlette"), ("api/",)),
     "duckdb": ("gpu_pipeline/store/sql.py",),
+    "py3langid": ("nlp/language.py",),
     **dict.fromkeys(("cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"), ()),
 }
 ENVIRONMENT = ("os.environ", "os.environb", "os.getenv", "os.putenv")

@@ -21,9 +21,8 @@ def aspects(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def model() -> SentimentModel:
-    """The bundled one."""
-    return SentimentModel.load(device="cpu")
+def model(bundled: SentimentModel) -> SentimentModel:
+    return bundled
 
 
 @pytest.mark.parametrize(

@@ -61,10 +61,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
-def model() -> SentimentModel:
-    """The bundled model, exact."""
-    return SentimentModel.load(device="cpu", precision="float32")
+@pytest.fixture(scope="module")
+def model(bundled: SentimentModel) -> SentimentModel:
+    return bundled
+
+
+@pytest.fixture(scope="module")
+def rough() -> SentimentModel:
+    """The bundled model in bfloat16."""
+    return SentimentModel.load(device="cpu", precision="bfloat16")
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +134,8 @@ def test_who_else_is_in_the_batch_does_not_matter(model: SentimentModel) -> None
 
 
 def test_a_long_text_is_read_to_its_end(model: SentimentModel) -> None:
-    # 5,000 words, of which the last dozen differ.
-    long = "The device has a screen and a button and a case. " * 450
+    # 1,000 words, of which the last dozen differ.
+    long = "The device has a screen and a button and a case. " * 90
     praise, blame = model.score(
         [
             long + "I love it, it is the best phone I ever had!",
@@ -164,18 +169,16 @@ def test_halves_of_surrogate_pairs_are_no_fault(model: SentimentModel) -> None:
     np.testing.assert_array_equal(model.score(["good \ud83d phone"]), model.score(["good phone"]))
 
 
-def test_bfloat16_says_what_float32_says(model: SentimentModel) -> None:
-    exact = model.score(TEXTS)
-    rough = SentimentModel.load(device="cpu", precision="bfloat16").score(TEXTS)
+def test_bfloat16_says_what_float32_says(model: SentimentModel, rough: SentimentModel) -> None:
+    exact, found = model.score(TEXTS), rough.score(TEXTS)
     assert len(exact) == 200
-    assert np.abs(exact - rough).max() < 0.03
-    flipped = exact.argmax(axis=1) != rough.argmax(axis=1)
+    assert np.abs(exact - found).max() < 0.03
+    flipped = exact.argmax(axis=1) != found.argmax(axis=1)
     top, second = np.sort(exact, axis=1)[:, :-3:-1].T
     assert (top - second)[flipped].max(initial=0) < 0.05
 
 
-def test_in_bfloat16_company_changes_hardly_anything() -> None:
-    rough = SentimentModel.load(device="cpu", precision="bfloat16")
+def test_in_bfloat16_company_changes_hardly_anything(rough: SentimentModel) -> None:
     some = [*TEXTS[::9], "word " * 600, ""]
     together = rough.score(some)
     alone = np.concatenate([rough.score([text]) for text in some])

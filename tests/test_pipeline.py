@@ -40,14 +40,17 @@ NAMES = [
     "quality",
     "features",
     "segments",
+    "trends",
     "support",
     "products",
     "related",
-    "trends",
     "publish",
 ]
 OF_SEGMENTS = {"customer_segments", "segment_migration", "segment_profiles", "segment_traits"}
-OF_TEXTS = ["sentiment", "quality", "features", "segments", "support", "products", "publish"]
+OF_TEXTS = [
+    *("sentiment", "quality", "features", "segments"),
+    *("trends", "support", "products", "publish"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +183,7 @@ def test_new_orders_repeat_what_depends_on_them_and_no_more(
     land(lake, {"orders": [order(901, DAYS + 9, "c9", "lamp")]}, folder=tmp_path / "later")
     report = run(lake, STEPS, config)
     assert report.as_of == START + timedelta(days=DAYS + 9)
-    assert set(done(report)) == {*made, "support", "publish"}
+    assert set(done(report)) == {*made, "trends", "support", "publish"}
     assert lake.version("text_sentiment") == finished.version("text_sentiment")
 
 
@@ -270,9 +273,13 @@ def test_what_has_no_source_is_not_made(backend: Backend, config: Config, tmp_pa
     assert statuses(report) == dict.fromkeys(NAMES, "nothing to read") | {
         "quality": "done",
         "sentiment": "done",
+        "trends": "done",
         "publish": "done",
     }
-    assert [table for table in DERIVED if lake.version(table) is not None] == ["text_sentiment"]
+    of_texts = {"text_aspects", "text_sentiment"}
+    of_trends = {"product_sentiment_daily", "rising_terms", "trend_alerts"}
+    made = {table for table in DERIVED if lake.version(table) is not None}
+    assert made == of_texts | of_trends
 
 
 def test_the_moment_is_the_latest_event_and_never_the_clock(
@@ -301,7 +308,7 @@ def test_an_older_moment_gives_what_was_known_then(
     report = run(now, STEPS, config, as_of=kolkata)
     assert report.as_of == then
     # Scores of later texts stay; what is served of them doesn't say.
-    assert_same_answers(now, past, but=("text_sentiment",))
+    assert_same_answers(now, past, but=("text_sentiment", "text_aspects"))
     assert set(rows(past, "text_sentiment")["text_id"]) < set(
         rows(now, "text_sentiment")["text_id"]
     )
@@ -389,7 +396,7 @@ def test_a_step_that_fails_leaves_the_others_to_go_on_and_the_run_can_be_repeate
     stocked: Lake, finished: Lake, config: Config, tmp_path: Path
 ) -> None:
     lake = copied(stocked, tmp_path / "lake")
-    message = r"Of 14 steps these failed, the others are done. demand: no such shop$"
+    message = r"Of 15 steps these failed, the others are done. demand: no such shop$"
     with pytest.raises(PipelineError, match=message):
         run(lake, failing("demand", PipelineError("no such shop")), config)
     record = _last_record(lake)

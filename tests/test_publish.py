@@ -317,7 +317,7 @@ def test_a_file_that_is_no_snapshot_or_of_another_layout_is_refused(folder: Path
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(LakeError, match="has layout 99, this version reads 4: publish again"):
+    with pytest.raises(LakeError, match="has layout 99, this version reads 5: publish again"):
         Snapshot.open(folder)
     path.write_bytes(b"not a database, but long enough to be taken for one" * 99)
     with pytest.raises(LakeError, match=r"can't be read .*not a database"):

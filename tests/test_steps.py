@@ -473,5 +473,6 @@ def test_threads_and_worker_processes_give_the_same_tables(
     with backend.cluster(workers=2):
         report = run(lake, without_texts, config, from_step="quality")
     assert {step.status for step in report.steps} == {"done"}
-    assert all(versions(lake)[t] != versions(finished)[t] for t in DERIVED if t != "text_sentiment")
+    again = set(DERIVED) - {"text_sentiment", "text_aspects"}
+    assert all(versions(lake)[table] != versions(finished)[table] for table in again)
     assert_same_answers(lake, finished)

@@ -1,7 +1,11 @@
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import doomed
+import pandas as pd
 import pytest
 from frames import assert_frames_equal
 from lakes import copied, rows
@@ -10,7 +14,9 @@ from tiny_shop import LAST, at, land, text
 
 from gpu_pipeline.backend import Backend
 from gpu_pipeline.config import Config
+from gpu_pipeline.contracts import Contract, contract
 from gpu_pipeline.pipeline import run
+from gpu_pipeline.privacy import token
 from gpu_pipeline.quality.unscored import unscored_measurements
 from gpu_pipeline.steps.texts import SENTIMENT
 from gpu_pipeline.store import Lake
@@ -86,12 +92,12 @@ def test_a_killed_run_goes_on_where_it_was_and_says_nothing_twice(
     assert calls is not None
     wanted = {table: rows(whole, table) for table in TABLES}
     left: set[int] = set()
-    for share in (0.5, 0.7, 0.9):
+    for share in (0.75, 0.9):
         lake = copied(fresh, tmp_path / f"killed-{share}")
         assert until(int(calls * share), lake) is None
         has_any = lake.version("text_sentiment") is not None
         left.add(lake.rows("text_sentiment") if has_any else 0)
-        assert until(0, lake) is not None
+        scored(lake, model)
         for table in TABLES:
             assert_frames_equal(rows(lake, table), wanted[table])
     # Some were killed with a part of the texts done.
@@ -134,4 +140,51 @@ def test_the_share_without_sentiment_is_measured_by_source_and_country(
     assert {one.rule: (one.rows, one.failed, one.verdict) for one in found} == {
         "no sentiment: reviews, DE": (30, 15, "warned"),
         "no sentiment: reviews, GB": (30, 0, "passed"),
+    }
+
+
+def test_scores_of_before_there_were_languages_are_kept_and_go_on(
+    fresh: Lake, model: Path, tmp_path: Path
+) -> None:
+    lake = copied(fresh, tmp_path / "lake")
+    names = ("language", "certain", "unscored", "intent", "intent_score")
+    now = contract("text_sentiment")
+    older = [
+        replace(column, required=column.name != "product_id")
+        for column in now.columns
+        if column.name not in names
+    ]
+    before = replace(now, version="1.0.0", columns=tuple(older))
+    put_as(lake, before, [_score(lake, 0), _score(lake, 2)])
+    scored(lake, model)
+    found = rows(lake, "text_sentiment").set_index("text_id")
+    assert set(found.index) == {f"reviews{i}" for i in range(len(SAID))}
+    kept = found.loc[["reviews0", "reviews2"]]
+    assert kept["model_version"].tolist() == ["older", "older"]
+    assert (kept["language"].tolist(), kept["certain"].tolist()) == (["und"] * 2, [True] * 2)
+    assert kept["unscored"].isna().all()
+    assert found["unscored"].dropna().to_dict() == {"reviews3": "empty"}
+    # What has a score keeps it, and gets its aspects with the next one.
+    assert set(rows(lake, "text_aspects")["text_id"]) == {"reviews4"}
+    run(lake, [SENTIMENT], Config.load(text_model=model), from_step="sentiment")
+    again = rows(lake, "text_sentiment").set_index("text_id")
+    assert again["unscored"].dropna().to_dict() == {"reviews2": "language", "reviews3": "empty"}
+    assert set(rows(lake, "text_aspects")["text_id"]) == {"reviews0", "reviews4"}
+
+
+def put_as(lake: Lake, table: Contract, found: Sequence[dict[str, Any]]) -> None:
+    """Commits rows under a contract of another time."""
+    with lake.writer() as writer:
+        frame = lake.backend.cast(pd.DataFrame(found), table)
+        writer.commit(table, writer.write(frame, table))
+
+
+def _score(lake: Lake, number: int) -> dict[str, Any]:
+    key = token(f"c{number}", key=lake.key, kind="customer")
+    return {
+        **{"source": "reviews", "text_id": f"reviews{number}"},
+        **{"customer_key": key, "key_kind": "customer"},
+        **{"created_at": datetime.fromisoformat(at(15 * number)), "product_id": "lamp"},
+        **{"negative": 0.2, "neutral": 0.2, "positive": 0.6, "label": "positive"},
+        "model_version": "older",
     }

@@ -74,7 +74,9 @@ class SentimentModel:
         self.tokenizer = tokenizer
         self.module = module
         self._classifier = Classifier(module, device, precision)
-        self._encoder = Encoder(tokenizer, longest_input(module))
+        longest = longest_input(module)
+        window = int(self.card.get("window_tokens", longest))
+        self._encoder = Encoder(tokenizer, min(window, longest))
         self._to_labels = label_columns(module.config.id2label or {})
         self._temperature = float(self.card.get("temperature", 1.0))
 

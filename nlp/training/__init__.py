@@ -73,6 +73,7 @@ def train(
         "rows": len(examples),
         "targets": any(source.about is not None for source in sources),
         "certain_above": plan.certain_above,
+        "window_tokens": plan.window_tokens,
     }
     model = SentimentModel(module, tokenizer, card=card, device=device)
     return _calibrated(model, calibrate_on) if calibrate_on else model

@@ -12,8 +12,11 @@ class TrainingPlan:
     `members` models are trained from seeds that follow `seed`, with the same new head, and their
     weights averaged (Wortsman et al. 2022, Model soups). The learning rate falls from the head
     down by `layer_decay` a layer. What is kept of a member is the exponential average of its
-    weights over the last steps, `averaging` of it carried on at
-    each. A label is certain whose probability reaches `certain_above`.
+    weights over the last steps, `averaging` of it carried on at each.
+
+    Texts are cut in the middle to `longest_tokens` to learn from, and read in windows of
+    `window_tokens`: in much longer ones than it has learnt a model is less often right. A label is
+    certain whose probability reaches `certain_above`.
     """
 
     seed: int = 0
@@ -28,4 +31,5 @@ class TrainingPlan:
     averaging: float = 0.999
     certain_above: float = 0.5
     longest_tokens: int = 96
+    window_tokens: int = 128
     steps_per_checkpoint: int = 500

@@ -45,13 +45,12 @@ def test_padding_is_masked_and_a_second_segment_has_its_type() -> None:
     assert padded([window(3), window(3)], 0)[1:] == (None, None)
 
 
-def test_at_most_a_tenth_of_real_batches_is_padding() -> None:
+def test_at_most_a_tenth_of_real_batches_is_padding(bundled: SentimentModel) -> None:
     tweets = pd.read_parquet(real_data("text/tweeteval_sentiment_val.parquet"))["text"]
     reviews = pd.read_parquet(real_data("text/amazon_earphones_reviews.parquet"))
     longest = max(reviews.select_dtypes("str"), key=lambda c: reviews[c].str.len().mean())
-    model = SentimentModel.load(device="cpu", precision="float32")
     texts = [*tweets[:1000], *reviews[longest].dropna()[:1000]]
-    found = list(model._encoder.windows(texts, [None] * len(texts)))
+    found = list(bundled._encoder.windows(texts, [None] * len(texts)))
     ordered = sorted(found, key=lambda one: len(one.ids))
     area = sum(len(part) * len(part[-1].ids) for part in batches(ordered, 2048))
     assert 1 - sum(len(one.ids) for one in ordered) / area <= 0.1

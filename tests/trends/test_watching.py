@@ -75,7 +75,7 @@ def test_a_planted_shift_is_one_event_found_in_two_days_and_closed_after_its_end
     (found,) = events(shop)
     assert (found.product, found.series) == (4, 2)
     assert found.detected <= 121
-    assert kind == CHANGES[found.change].kind or share == 0.0
+    assert kind == CHANGES[found.change].kind
     assert found.closed is not None
     assert 132 <= found.closed <= 137
     assert found.closed_as == "back"
@@ -84,8 +84,8 @@ def test_a_planted_shift_is_one_event_found_in_two_days_and_closed_after_its_end
 def test_many_more_people_in_the_usual_mood_are_a_burst() -> None:
     times = np.ones((DAYS, PRODUCTS))
     times[125:, 7] = 6
-    (found,) = events(a_shop(2, times=times))
-    assert found.product == 7
+    # Among 13 product-years a chance alarm of another product is within the budget.
+    (found,) = [event for event in events(a_shop(2, times=times)) if event.product == 7]
     assert CHANGES[found.change].kind == "burst"
     assert found.closed_as == "settled"
     assert found.closed == found.detected + 28

@@ -75,6 +75,9 @@ def _of_source(work: Work, source: str, bucket: int, until: datetime) -> pd.Data
     columns = [of.key[0], "customer_key", time, "product_id", "text"]
     extra = ["case_id"] if source == "support" else []
     within = [(time, ">", since), (time, "<=", work.as_of)]
+    if source == "support":
+        # Of an older case the first message since then is no opening.
+        within.append(("opened_at", ">", since))
     rows = work.lake.read_bucket(source, bucket, within, [*columns, *extra])
     rows = rows.assign(day=business_day(rows[time], work.lake.time_zone))
     texts = backend.to_pandas(rows).rename(columns={of.key[0]: "text_id"})

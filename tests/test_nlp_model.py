@@ -134,8 +134,8 @@ def test_who_else_is_in_the_batch_does_not_matter(model: SentimentModel) -> None
 
 
 def test_a_long_text_is_read_to_its_end(model: SentimentModel) -> None:
-    # 1,000 words, of which the last dozen differ.
-    long = "The device has a screen and a button and a case. " * 90
+    # 5,000 words, of which the last dozen differ.
+    long = "The device has a screen and a button and a case. " * 450
     praise, blame = model.score(
         [
             long + "I love it, it is the best phone I ever had!",

@@ -142,8 +142,8 @@ def test_a_long_text_is_read_to_its_end(model: SentimentModel) -> None:
             long + "I hate it, it is the worst phone I ever had!",
         ]
     )
-    assert praise[2] > blame[2] + 0.01
-    assert blame[0] > praise[0] + 0.01
+    assert praise[2] > blame[2] + 0.005
+    assert blame[0] > praise[0] + 0.005
 
 
 @settings(deadline=None, max_examples=40)

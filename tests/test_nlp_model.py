@@ -134,16 +134,16 @@ def test_who_else_is_in_the_batch_does_not_matter(model: SentimentModel) -> None
 
 
 def test_a_long_text_is_read_to_its_end(model: SentimentModel) -> None:
-    # 5,000 words, of which the last dozen differ.
-    long = "The device has a screen and a button and a case. " * 450
+    # 1,000 words, of which the last dozen differ.
+    long = "The device has a screen and a button and a case. " * 90
     praise, blame = model.score(
         [
             long + "I love it, it is the best phone I ever had!",
             long + "I hate it, it is the worst phone I ever had!",
         ]
     )
-    assert praise[2] > blame[2] + 0.005
-    assert blame[0] > praise[0] + 0.005
+    assert praise[2] > blame[2] + 0.01
+    assert blame[0] > praise[0] + 0.01
 
 
 @settings(deadline=None, max_examples=40)

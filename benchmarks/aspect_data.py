@@ -17,7 +17,7 @@ from gpu_pipeline.synthetic.phrases import (
     REVIEW_OPENINGS,
 )
 
-__all__ = ["FREQUENT", "OF_SHOP", "RARE", "Planted", "planted", "shop_texts"]
+__all__ = ["FREQUENT", "OF_SHOP", "RARE", "Planted", "planted", "run_on", "shop_texts"]
 
 
 class Planted(NamedTuple):
@@ -148,6 +148,15 @@ _SHARED = (
     "the {} and the {} are dreadful", "the {} and the {} come with it",
     "the {} and the {} are magnificent",
 )  # fmt: skip
+# What people type in a hurry; some of these words the product has no list of.
+_TERSE = (
+    ("awful {}", "{} bad", "{} is terrible", "hate the {}", "{} broke", "the {} is a joke",
+     "terrible {}", "don't like the {}", "shoddy {}", "{} keeps failing"),
+    ("{} ok", "average {}", "{} is average", "{} is okay", "the {} is alright"),
+    ("great {}", "{} good", "{} is excellent", "love the {}", "{} works well", "the {} is awesome",
+     "perfect {}", "really like the {}", "ravishing {}", "{} never fails"),
+)  # fmt: skip
+_TERSE_LINKS = (" ", " ", " ", " and ", " but ", ", ")
 
 
 def planted(count: int, seed: int = 0) -> list[Planted]:
@@ -186,5 +195,20 @@ def shop_texts(count: int, seed: int = 0) -> list[Planted]:
         said = [rng.choice(ASPECTS[of][mood]) for of, mood in zip(aspects, moods, strict=True)]
         opening = rng.choice(rng.choice(openings)[moods[0]]).format("Nimbus 3")
         text = " ".join([opening, *said, rng.choice(REVIEW_ENDINGS[moods[0]])])
+        texts.append(Planted(text, dict(zip(aspects, moods, strict=True))))
+    return texts
+
+
+def run_on(count: int, seed: int = 0) -> list[Planted]:
+    """Texts with two or three aspects side by side, mostly with nothing between them."""
+    rng = Random(seed)
+    texts = []
+    for _ in range(count):
+        aspects = rng.sample(sorted(_NOUNS), rng.choice((2, 2, 3)))
+        moods = [rng.choice((0, 0, 1, 2, 2)) for _ in aspects]
+        text = ""
+        for aspect, mood in zip(aspects, moods, strict=True):
+            said = rng.choice(_TERSE[mood]).format(rng.choice(_NOUNS[aspect]))
+            text += (rng.choice(_TERSE_LINKS) if text else "") + said
         texts.append(Planted(text, dict(zip(aspects, moods, strict=True))))
     return texts

@@ -7,8 +7,9 @@ hand (aspect_data.py), all frequent ones and a sample of the rare ones: the rare
 honest figure, since whoever writes a taxonomy has met the frequent ones. A mention counts as
 wrong where it overlaps a term of another category, or no annotated term at all.
 
-`planted`: sentences with one to three aspects of different moods, and texts out of the synthetic
-shop's sentences. Pairs of (aspect, mood), micro-F1.
+`planted`: sentences with one to three aspects of different moods, texts out of the synthetic
+shop's sentences, and aspects side by side without a mark between. Pairs of (aspect, mood),
+micro-F1.
 
 `speed`: how many texts a second the finder goes through, on one core.
 
@@ -23,12 +24,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
-from aspect_data import FREQUENT, OF_SHOP, RARE, Planted, planted, shop_texts
+from aspect_data import FREQUENT, OF_SHOP, RARE, Planted, planted, run_on, shop_texts
 from timing import machine
 
 from nlp.aspects import Mention, Taxonomy, aspect_scores, find_aspects
-from nlp.clauses import clauses, sentences
+from nlp.clauses import Span, clauses, sentences
 from nlp.model import LABELS, SentimentModel
+from nlp.run_ons import run_ons
 from nlp.text import normalise
 
 QUESTIONS = ("laptops", "planted", "speed")
@@ -61,13 +63,15 @@ def _show_polarity(
     texts = [normalise(row["sentence"]) for row in rows]
     terms = [normalise(row["aspect"]) for row in rows]
     mixed = _mixed(texts, truth)
-    inside = [_clause_with(text, term, taxonomy) for text, term in zip(texts, terms, strict=True)]
+    parts = [_part_with(text, term, taxonomy) for text, term in zip(texts, terms, strict=True)]
+    inside = [_clause_with(part, term, taxonomy) for part, term in zip(parts, terms, strict=True)]
     guesses = {
         "sentence (peer)": model.score(texts).argmax(1),
         "clause": model.score(inside).argmax(1),
     }
     if model.knows_targets:
         guesses["target in sentence"] = model.score(texts, about=terms).argmax(1)
+        guesses["target in part"] = model.score(parts, about=terms).argmax(1)
         guesses["target in clause"] = model.score(inside, about=terms).argmax(1)
     majority = np.bincount(truth).max() / len(truth)
     print(f"\nlaptops: polarity of {len(rows):,} annotated terms; majority {majority:.3f}")
@@ -90,15 +94,29 @@ def _mixed(texts: Sequence[str], truth: Ints) -> npt.NDArray[np.bool_]:
     return np.array([len(moods[text]) > 1 for text in texts])
 
 
-def _clause_with(text: str, term: str, taxonomy: Taxonomy) -> str:
-    names = taxonomy.name_words | set(term.lower().split())
+def _part_with(text: str, term: str, taxonomy: Taxonomy) -> str:
+    """The sentence that the term stands in, of a run-on the part: what the product asks about."""
     for sentence in sentences(text):
         whole = text[sentence.start : sentence.end]
         at = whole.find(term)
-        for clause in clauses(whole, names) if at >= 0 else []:
-            if clause.start <= at < clause.end:
-                return whole[clause.start : clause.end]
+        if at < 0:
+            continue
+        named = Span(at, at + len(term))
+        others = [Span(found.start, found.end) for found in taxonomy.find(whole.lower())]
+        apart = [each for each in others if each.end <= named.start or each.start >= named.end]
+        for part in run_ons(whole, sorted([*apart, named])):
+            if part.start <= at < part.end:
+                return whole[part.start : part.end]
     return text
+
+
+def _clause_with(part: str, term: str, taxonomy: Taxonomy) -> str:
+    names = taxonomy.name_words | set(term.lower().split())
+    at = part.find(term)
+    for clause in clauses(part, names):
+        if clause.start <= at < clause.end:
+            return part[clause.start : clause.end]
+    return part
 
 
 def _macro_f1(truth: Ints, guess: Ints) -> float:
@@ -152,7 +170,11 @@ def _overlap(mention: Mention, term: str) -> bool:
 
 
 def _show_planted(model: SentimentModel, taxonomy: Taxonomy) -> None:
-    sets = {"planted sentences": planted(PLANTED_TEXTS), "shop texts": shop_texts(PLANTED_TEXTS)}
+    sets = {
+        "planted sentences": planted(PLANTED_TEXTS),
+        "shop texts": shop_texts(PLANTED_TEXTS),
+        "run-ons": run_on(PLANTED_TEXTS),
+    }
     for name, truth in sets.items():
         of = {aspect: key for key, ours in OF_SHOP.items() for aspect in ours}
         gold = {

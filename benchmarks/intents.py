@@ -75,7 +75,8 @@ def main() -> None:
 
 def _show_fit(name: str, sources: dict[str, Labelled]) -> IntentModel:
     model = train_intents(*_together(sources), IntentPlan())
-    print(f"\n{name}: held-out templates {model.card['held_out']}")
+    told = {key: value for key, value in model.card["held_out"].items() if key != "intents"}
+    print(f"\n{name}: held-out templates {told}")
     print(f"temperature {model.card['temperature']}, intents {', '.join(model.labels)}")
     return model
 

@@ -73,6 +73,9 @@ class Config(BaseSettings):
         7, ge=1, le=365, description="Days between two looks at the stock, to order what is due."
     )
     text_model: Path | None = Field(None, description="Model folder; empty is the bundled one.")
+    intent_model: Path | None = Field(
+        None, description="Folder of an intent model; empty is the bundled one."
+    )
     host: str = Field("127.0.0.1", description="Address that the API binds to.")
     port: int = Field(8000, ge=1, le=65535, description="Port of the API.")
     api_keys: tuple[SecretStr, ...] = Field((), description="sha256 of the keys the API accepts.")

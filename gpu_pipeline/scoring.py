@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gpu_pipeline.errors import IngestError
 from gpu_pipeline.ingest.reading import Dialect, plain_names, whole_rows
@@ -16,6 +17,8 @@ __all__ = ["ScoredFile", "score_file"]
 
 _DIALECT = Dialect()
 _ASPECTS = "aspects"
+_NUMBER = r"^\s*[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?\s*$"
+_LETTER, _PRESENT = r"\pL", r"\S"
 _TYPES = {
     "negative": pa.float64(),
     "neutral": pa.float64(),
@@ -52,8 +55,8 @@ def score_file(
     are read and written in blocks. `progress` is told how many are done.
 
     Raises:
-        IngestError: the source can't be read or has broken rows, has no such column, or has
-            one that would be written; the output's folder or kind is not there.
+        IngestError: the source can't be read or has broken rows, has no such column, has numbers
+            in it, or has one that would be written; the output's folder or kind is not there.
         ModelError: the model can't be used.
     """
     check_output(output)
@@ -85,6 +88,31 @@ def _check(source: Path, text: str, added: Sequence[str]) -> None:
     if taken:
         message = f"{source} has {', '.join(taken)} already: rename before scoring."
         raise IngestError(message)
+    first = next(whole_rows(source, _DIALECT), None)
+    if first is None or not _holds_numbers(first[text]):
+        return
+    others = [column for column in first.column_names if _holds_words(first[column])]
+    hint = f"the columns with words are {', '.join(others)}" if others else "no column has words"
+    message = f"{source}: the column {text!r} holds numbers, which have no mood; {hint}."
+    raise IngestError(message)
+
+
+def _holds_numbers(column: pa.ChunkedArray) -> bool:
+    """Whether all that it holds is numbers; a CSV has them as text."""
+    if pa.types.is_primitive(column.type):
+        return not pa.types.is_temporal(column.type)
+    if not _is_text(column):
+        return False
+    present = column.filter(pc.match_substring_regex(column, _PRESENT))
+    return len(present) > 0 and bool(pc.all(pc.match_substring_regex(present, _NUMBER)).as_py())
+
+
+def _holds_words(column: pa.ChunkedArray) -> bool:
+    return _is_text(column) and bool(pc.any(pc.match_substring_regex(column, _LETTER)).as_py())
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
 
 
 def _with_readings(table: pa.Table, readings: Sequence[Reading]) -> pa.Table:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nlp.clauses import Span, clauses, sentences
+from nlp.run_ons import run_ons
 from nlp.taxonomy import Found, Taxonomy
 from nlp.text import normalise
 
@@ -17,7 +18,10 @@ __all__ = ["AspectScores", "Mention", "Taxonomy", "aspect_scores", "find_aspects
 
 
 class Mention(NamedTuple):
-    """One aspect in one text: by which words, and the clause and sentence they stand in."""
+    """One aspect in one text: by which words, and the clause and sentence they stand in.
+
+    Judgements side by side with no mark between them count as sentences (see `nlp.run_ons`).
+    """
 
     text: int
     aspect: str
@@ -109,19 +113,16 @@ def _mentions(number: int, text: str, taxonomy: Taxonomy) -> Iterator[Mention]:
 def _in_sentence(
     number: int, sentence: str, found: list[Found], taxonomy: Taxonomy
 ) -> Iterator[Mention]:
-    for clause in clauses(sentence, taxonomy.name_words):
-        here = [each for each in found if _touch(each, clause)]
-        names = [each for each in here if each.is_name]
-        for each in names or here:
-            yield Mention(
-                number,
-                each.aspect,
-                sentence[each.start : each.end],
-                sentence[clause.start : clause.end],
-                sentence,
-            )
-
-
-def _touch(found: Found, clause: Span) -> bool:
-    """Whether the phrase starts in the clause."""
-    return clause.start <= found.start < clause.end
+    for part in run_ons(sentence, [Span(each.start, each.end) for each in found if each.is_name]):
+        said = sentence[part.start : part.end]
+        for clause in clauses(said, taxonomy.name_words):
+            here = [each for each in found if clause.start <= each.start - part.start < clause.end]
+            names = [each for each in here if each.is_name]
+            for each in names or here:
+                yield Mention(
+                    number,
+                    each.aspect,
+                    sentence[each.start : each.end],
+                    said[clause.start : clause.end],
+                    said,
+                )

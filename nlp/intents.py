@@ -20,7 +20,7 @@ from nlp.model.arrays import read_arrays, write_arrays
 from nlp.model.folders import VERSION_DIGITS, WEIGHTS, pinned_card, sha256
 from nlp.text import normalise
 
-__all__ = ["BUNDLED", "OTHER", "IntentModel", "bags"]
+__all__ = ["BUNDLED", "OTHER", "IntentModel", "bags", "intents_version"]
 
 BUNDLED = Path(__file__).parent / "weights_intents"
 OTHER = "other"
@@ -118,6 +118,15 @@ class IntentModel:
             )
         ]
         return labels, best
+
+
+def intents_version(path: str | os.PathLike[str] | None = None) -> str:
+    """The `version` of the model in the folder, by default of the bundled one.
+
+    Raises:
+        ModelError: as `IntentModel.load`.
+    """
+    return IntentModel.load(path).version
 
 
 def bags(texts: Sequence[str | None], features: int) -> Iterator[Bag]:

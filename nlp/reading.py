@@ -29,8 +29,9 @@ EVERY_LANGUAGE = "*"
 # Models whose kind says that they were made for many languages, as long as nobody says otherwise.
 _MULTILINGUAL_KINDS = ("xlm", "xlm-roberta", "xlm-roberta-xl")
 # To be raised whenever the same weights would answer otherwise: another way to normalise, to
-# find the language, or to decide what is certain. Scores of before then count as another model's.
-RULES = 2
+# find the language or what is asked about an aspect, to weigh the windows of a long text, or to
+# decide what is certain. Scores of before then count as another model's.
+RULES = 3
 # Links and handles: who was told where says nothing.
 _POINTERS = re.compile(r"https?://\S+|www\.\S+|(?<![\w@.])@\w+")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
@@ -228,6 +229,29 @@ def test_score_never_overwrites_a_column_of_the_caller(command: Command, tmp_pat
     answer = command("score", source, "--text", "body", "--output", output)
     assert (answer.code, "label already" in answer.error) == (1, True)
     assert not output.exists()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_score_refuses_a_column_of_numbers_and_names_those_with_words(
+    command: Command, tmp_path: Path, ending: str
+) -> None:
+    source, output = tmp_path / f"in{ending}", tmp_path / "out.csv"
+    rows = [
+        {"stars": 5.0, "day": "1/2", "body": "good"},
+        {"stars": -4.5, "day": None, "body": ""},
+        {"stars": None, "day": "", "body": "5"},
+    ]
+    if ending == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), source)
+    elif ending == ".jsonl":
+        source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        source.write_text("stars,day,body\n5,1/2,good\n-4.5,,\n,,5\n")
+    answer = command("score", source, "--text", "stars", "--output", output)
+    told = "the column 'stars' holds numbers, which have no mood; the columns with words are body."
+    assert (answer.code, told in answer.error) == (1, True)
+    assert not output.exists()
+    assert command("score", source, "--text", "body", "--output", output).code == 0
 
 
 def test_the_demo_keeps_out_of_a_lake_with_other_files(command: Command, tmp_path: Path) -> None:

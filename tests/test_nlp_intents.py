@@ -195,8 +195,19 @@ def test_altered_weights_and_missing_parts_are_refused(small: IntentModel, tmp_p
 def test_training_needs_a_label_a_text_and_two_kinds() -> None:
     with pytest.raises(ModelError, match="2 texts and 1 labels"):
         train_intents(["a", "b"], ["x"])
-    with pytest.raises(ModelError, match="Too few"):
-        train_intents(["a", "b"], ["x", "y"])
+    with pytest.raises(ModelError, match=r"Too few messages of 'x' \(1\): give at least 5"):
+        train_intents(["a"] + ["b"] * 5, ["x"] + ["y"] * 5)
+    with pytest.raises(ModelError, match="None of 10 messages falls into the hold-out of 15%"):
+        train_intents(["a"] * 5 + ["b"] * 5, ["x"] * 5 + ["y"] * 5)
+
+
+def test_an_intent_in_one_wording_is_learnt_and_not_measured() -> None:
+    texts, labels = requests(600)
+    seeds = (replace(SMALL, seed=seed, held_out_share=0.5) for seed in range(4))
+    for plan in seeds:
+        model = train_intents([*texts, *["Ahoy"] * 5], [*labels, *["greeting"] * 5], plan)
+        assert model.card["held_out"]["intents"]["greeting"] == {"rows": 0}
+        assert model.predict(["ahoy"])[0] == ["greeting"]
 
 
 def test_two_kinds_are_enough() -> None:

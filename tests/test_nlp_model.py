@@ -134,16 +134,10 @@ def test_who_else_is_in_the_batch_does_not_matter(model: SentimentModel) -> None
 
 
 def test_a_long_text_is_read_to_its_end(model: SentimentModel) -> None:
-    # 1,000 words, of which the last dozen differ.
-    long = "The device has a screen and a button and a case. " * 90
-    praise, blame = model.score(
-        [
-            long + "I love it, it is the best phone I ever had!",
-            long + "I hate it, it is the worst phone I ever had!",
-        ]
-    )
-    assert praise[2] > blame[2] + 0.01
-    assert blame[0] > praise[0] + 0.01
+    # 5,000 words, of which the last dozen judge.
+    long = "The device has a screen and a button and a case. " * 500
+    ends = ("", "I love it, it is the best phone I ever had!", "I hate it, the worst I ever had!")
+    assert model.score([long + end for end in ends]).argmax(axis=1).tolist() == [1, 2, 0]
 
 
 @settings(deadline=None, max_examples=40)

@@ -20,6 +20,8 @@ from gpu_pipeline.privacy import token
 from gpu_pipeline.quality.unscored import unscored_measurements
 from gpu_pipeline.steps.texts import SENTIMENT
 from gpu_pipeline.store import Lake
+from nlp.errors import ModelError
+from nlp.training.intents import train_intents
 
 KEY = "7e475ca1" * 8
 GERMAN = "Das Paket kam erst nach drei Wochen an."
@@ -115,6 +117,25 @@ def test_progress_is_told_as_texts_done_of_all(fresh: Lake, model: Path, tmp_pat
     )
     assert told[0] == ("sentiment", "started")
     assert told[-2:] == [("sentiment", "6 of 6 texts"), ("sentiment", "done")]
+
+
+def test_messages_to_support_get_the_intents_of_the_model_that_is_set(
+    tmp_path: Path, backend: Backend, model: Path
+) -> None:
+    lake = Lake.create(tmp_path / "lake", buckets=2, backend=backend, key=KEY)
+    asked = ("it is broken", "please reset it", "@bob")
+    written = [text("support", i, i, f"c{i}", "lamp", said) for i, said in enumerate(asked)]
+    land(lake, {"support": written}, folder=tmp_path / "landing")
+    own = train_intents(["it broke", "broken", "reset"] * 5, ["fault", "fault", "access"] * 5)
+    own.save(tmp_path / "intents")
+    report = run(
+        lake, [SENTIMENT], Config.load(text_model=model, intent_model=tmp_path / "intents")
+    )
+    assert report.steps[0].facts["intents_version"] == own.version
+    found = rows(lake, "text_sentiment").sort_values("text_id")["intent"].tolist()
+    assert found == ["fault", "access", None]
+    with pytest.raises(ModelError, match="No intent model"):
+        run(lake, [SENTIMENT], Config.load(text_model=model, intent_model=tmp_path))
 
 
 def test_the_share_without_sentiment_is_measured_by_source_and_country(

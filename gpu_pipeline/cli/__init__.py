@@ -47,6 +47,7 @@ for command in (
     governing.rotate_key,
     texts.score,
     training.train,
+    training.train_intents,
     sessionizing.sessionize,
     segmenting.segment,
     forecasting.forecast,

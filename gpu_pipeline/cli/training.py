@@ -1,11 +1,11 @@
-"""The command that trains a sentiment model."""
+"""Commands that train models of texts: their sentiment, and what messages to support want."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["train"]
+__all__ = ["train", "train_intents"]
 
 
 def train(
@@ -35,10 +35,12 @@ def train(
     start: Annotated[
         str | None, typer.Option("--from", help="bundled, encoder, or the folder of a model.")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 3,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Else 4, or 3 from a trained model.")
+    ] = None,
     members: Annotated[int, typer.Option(min=1, help="Models whose weights are averaged.")] = 2,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="Else 1.5e-4, or 5e-5 from a trained model.")
+        float | None, typer.Option(min=0, help="Else 1e-4, or 5e-5 from a trained model.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
@@ -61,8 +63,13 @@ def train(
         message = "--recipe and --permissive choose among the files of --data."
         raise typer.BadParameter(message)
     begin = start or ("bundled" if file is not None else "encoder")
-    rate = learning_rate or (1.5e-4 if begin == "encoder" else 5e-5)
-    plan = TrainingPlan(seed=seed, epochs=epochs, members=members, learning_rate=rate)
+    rate, passes = (1e-4, 4) if begin == "encoder" else (5e-5, 3)
+    plan = TrainingPlan(
+        seed=seed,
+        members=members,
+        epochs=epochs or passes,
+        learning_rate=learning_rate or rate,
+    )
     with progress() as show:
         show("train", "started")
         if file is not None:
@@ -83,4 +90,24 @@ def train(
             progress=lambda done, of, loss: show("train", f"{done:,} of {of:,}, loss {loss:.3f}"),
         )
         show("train", "done")
+    print_json({"model": str(output), **quality})
+
+
+def train_intents(
+    file: Annotated[Path, typer.Argument(help="Labelled messages: Parquet, CSV or JSONL.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder of the new model.")],
+    text: Annotated[str, typer.Option("--text", help="The column with the messages.")] = "text",
+    label: Annotated[
+        str, typer.Option("--label", help="The column with what each of them wants.")
+    ] = "label",
+    seed: Annotated[int, typer.Option(min=0, help="Draws the tenth that is measured on.")] = 0,
+) -> None:
+    """Train a model of what support messages want, on intents of your own."""
+    from gpu_pipeline.terminal import print_json, progress
+    from gpu_pipeline.text_training.intents import train_own_intents
+
+    with progress() as show:
+        show("train-intents", "started")
+        quality = train_own_intents(file, output, text=text, label=label, seed=seed)
+        show("train-intents", "done")
     print_json({"model": str(output), **quality})

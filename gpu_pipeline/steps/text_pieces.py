@@ -7,7 +7,7 @@ a piece is read, scored and written by itself.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -34,10 +34,12 @@ _TYPES = {"string": "str", "float64": "float64"}
 class Task:
     """How texts are scored: by the reader of that version, `everything` or what has no score.
 
-    About `texts_at_once` texts make a piece.
+    `intents` is the version of the model that names what messages want. About `texts_at_once`
+    texts make a piece.
     """
 
     version: str
+    intents: str
     everything: bool
     texts_at_once: int
 
@@ -114,7 +116,8 @@ def scored(work: Work, piece: Piece, task: Task) -> Scored:
     )
     readings, found = _read(work, texts["text"].tolist(), task)
     said = _with_intents(
-        pd.concat([texts, pd.DataFrame(readings, columns=Reading._fields)], axis=1)
+        pd.concat([texts, pd.DataFrame(readings, columns=Reading._fields)], axis=1),
+        _intents(work.config.intent_model, task.intents),
     )
     rows = said.drop(columns="text").assign(model_version=task.version)
     texts = texts.drop(columns="text").assign(model_version=task.version)
@@ -188,12 +191,12 @@ def _pieces(bucket: int, texts_in: dict[np.datetime64, int], at_once: int) -> It
             first, texts = None, 0
 
 
-def _with_intents(rows: pd.DataFrame) -> pd.DataFrame:
+def _with_intents(rows: pd.DataFrame, model: IntentModel) -> pd.DataFrame:
     """The rows with what the messages to support ask for, where they could be read."""
     asked = np.flatnonzero((rows["source"] == "support") & rows["unscored"].isna())
     intents, scores = np.full(len(rows), None, dtype=object), np.full(len(rows), np.nan)
     if len(asked):
-        intents[asked], scores[asked] = _intents().predict(rows["text"].iloc[asked].tolist())
+        intents[asked], scores[asked] = model.predict(rows["text"].iloc[asked].tolist())
     return rows.assign(intent=intents, intent_score=scores)
 
 
@@ -219,23 +222,26 @@ def _read(work: Work, texts: list[str], task: Task) -> tuple[list[Reading], list
 _TURN = Lock()
 
 
-@cache
-def _intents() -> IntentModel:
-    return IntentModel.load()
+@lru_cache(maxsize=1)
+def _intents(folder: Path | None, version: str) -> IntentModel:
+    model = IntentModel.load(folder)
+    _check_version(folder, model.version, version)
+    return model
 
 
 @lru_cache(maxsize=1)
 def _reader(folder: Path | None, version: str, device: Device) -> Reader:
-    """The one model of this process: on a cluster each worker loads it, once.
-
-    Raises:
-        PipelineError: the folder has another model by now.
-    """
+    """The one model of this process: on a cluster each worker loads it, once."""
     reader = Reader.load(folder, device)
-    if reader.version != version:
+    _check_version(folder, reader.version, version)
+    return reader
+
+
+def _check_version(folder: Path | None, found: str, version: str) -> None:
+    """Refuses a folder that has another model by now."""
+    if found != version:
         message = f"The model in {folder} changed while texts were scored: run again."
         raise PipelineError(message)
-    return reader
 
 
 def _time(source: str) -> str:

@@ -12,6 +12,7 @@ from gpu_pipeline.contracts import contract
 from gpu_pipeline.pipeline import Step, Work
 from gpu_pipeline.steps.text_pieces import SOURCES, Piece, Scored, Task, scored, unscored
 from gpu_pipeline.store import Files, Part, compact_if_fragmented
+from nlp.intents import intents_version
 from nlp.reading import reader_version
 
 __all__ = ["SENTIMENT"]
@@ -30,7 +31,8 @@ def _text_sentiment(work: Work) -> None:
     committed as it goes, so that a run that was killed goes on where it was.
     """
     task = Task(
-        version=_version(work.config),
+        version=reader_version(work.config.text_model),
+        intents=intents_version(work.config.intent_model),
         everything=work.forced,
         texts_at_once=_TEXTS_AT_ONCE[work.lake.backend.device],
     )
@@ -60,6 +62,7 @@ def _tell(
     kept[task.version] += scored
     work.facts.update(
         model_version=task.version,
+        intents_version=task.intents,
         scored=scored,
         without_label=dict(without),
         texts_by_model=dict(kept),
@@ -124,8 +127,8 @@ def _side_by_side() -> int:
     return sum(client.nthreads().values())
 
 
-def _version(config: Config) -> str:
-    return reader_version(config.text_model)
+def _versions(config: Config) -> str:
+    return f"{reader_version(config.text_model)} {intents_version(config.intent_model)}"
 
 
 SENTIMENT = Step(
@@ -134,5 +137,5 @@ SENTIMENT = Step(
     writes=_TABLES,
     run=_text_sentiment,
     dated=False,
-    state=_version,
+    state=_versions,
 )

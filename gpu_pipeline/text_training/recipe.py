@@ -5,7 +5,7 @@ The bundled model's own is `recipe.yaml` beside this file; any other has the sam
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import pandas as pd
 import yaml
@@ -20,6 +20,7 @@ __all__ = ["Recipe", "SourceFile", "TrainingSet"]
 
 OWN = Path(__file__).parent / "recipe.yaml"
 Label = Literal["negative", "neutral", "positive"]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class SourceFile(BaseModel):
@@ -29,7 +30,8 @@ class SourceFile(BaseModel):
     `bands` (numbers up to the first are negative, from the second on positive). `where` and
     `where_not` choose rows by a column's value. `about` is the column with the aspect that the
     label speaks of, `group` that of the text which several rows are versions of. `share` is the
-    part of it that an epoch sees, `hold_out` the part that is only measured on.
+    part of it that an epoch sees, one number or one for each member (members of different diets,
+    averaged, know more than either), `hold_out` the part that is only measured on.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,7 +49,7 @@ class SourceFile(BaseModel):
     about: str | None = None
     group: str | None = None
     planted: int = Field(0, ge=0)
-    share: float = Field(1.0, gt=0, le=1)
+    share: Share | tuple[Share, ...] = 1.0
     hold_out: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
@@ -57,6 +59,9 @@ class SourceFile(BaseModel):
             raise ValueError(message)
         if self.file and bool(self.labels) == (self.bands is not None):
             message = f"{self.name}: give labels or bands."
+            raise ValueError(message)
+        if not any(self.shares):
+            message = f"{self.name}: no member sees any of it; give a share above 0."
             raise ValueError(message)
         return self
 
@@ -69,7 +74,7 @@ class SourceFile(BaseModel):
         if self.planted:
             sentences, aspects, moods = planted_pairs(self.planted, seed)
             return Source(
-                name=self.name, texts=sentences, labels=moods, about=aspects, share=self.share
+                name=self.name, texts=sentences, labels=moods, about=aspects, shares=self.shares
             )
         frame = self._chosen(read_columns(folder / self.file, self._columns()))
         texts = frame[self._texts()[0]].astype(str)
@@ -86,8 +91,13 @@ class SourceFile(BaseModel):
             labels=codes[known],
             about=None if self.about is None else frame[self.about][known].astype(str).tolist(),
             groups=None if self.group is None else frame[self.group][known].astype(str).tolist(),
-            share=self.share,
+            shares=self.shares,
         )
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """What an epoch of each member sees of the source."""
+        return self.share if isinstance(self.share, tuple) else (self.share,)
 
     def _texts(self) -> tuple[str, ...]:
         return (self.text,) if isinstance(self.text, str) else self.text

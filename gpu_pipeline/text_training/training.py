@@ -38,7 +38,7 @@ def recipe_set(recipe: Recipe, folder: Path, *, seed: int) -> tuple[TrainingSet,
     rows = [len(source.texts) for source in found.learnt]
     return found, {
         "learnt_from": [
-            {"name": name, "licence": source.licence, "rows": count, "share": source.share}
+            {"name": name, "licence": source.licence, "rows": count, "share": source.shares}
             for name, source, count in zip(names, recipe.sources, rows, strict=True)
         ]
     }

@@ -15,7 +15,7 @@ __all__ = ["CHANGES", "Change", "Counts", "Kind", "Usual", "log_evidence"]
 
 Kind = Literal["worse", "better", "burst"]
 _ODDS = (2.5, 6.0)
-_FACTORS = (1.0, 3.0, 8.0)
+_FACTORS = (1.0, 3.0, 10.0)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ _MOST_KNOWN_PEOPLE = 60.0  # days clump: 1 / (60 + 1) is the correlation within 
 _CLUMPING = 0.25  # of volumes, the usual squared relative spread from day to day beyond Poisson
 _CLUMPING_WEIGHT = 20.0
 _LEAST_CLUMPING = 0.05
-_FARTHEST_SPREADS = 9.0  # a day's square error counts as at most so many variances
+_FARTHEST_SPREADS = 25.0  # a day's square error counts as at most so many variances
 
 
 def decay(half_life_days: float) -> float:

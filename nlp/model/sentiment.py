@@ -22,6 +22,7 @@ from nlp.model.folders import (
     weights_digest,
 )
 from nlp.model.labels import LABELS, label_columns
+from nlp.model.pooling import Temperature, pooled
 from nlp.model.running import Classifier
 from nlp.model.weights import quantised, read_module
 from nlp.text import normalise
@@ -45,7 +46,6 @@ class _Block(NamedTuple):
     """Questions ready for the model: their windows, and which text each question is of."""
 
     windows: list[Window]
-    texts: int
     which: npt.NDArray[np.int64]
 
 
@@ -78,7 +78,7 @@ class SentimentModel:
         window = int(self.card.get("window_tokens", longest))
         self._encoder = Encoder(tokenizer, min(window, longest))
         self._to_labels = label_columns(module.config.id2label or {})
-        self._temperature = float(self.card.get("temperature", 1.0))
+        self._temperature = Temperature.of_card(self.card)
 
     @property
     def version(self) -> str:
@@ -149,8 +149,8 @@ class SentimentModel:
 
         With `about`, one a text, the mood is that about the aspect named, as it stands in the
         text ("battery life"); None asks for the mood of the whole text. A long text is read
-        whole: in windows of the model's length, each with the aspect, whose logits are averaged
-        by their number of tokens. Equal texts about the same are scored once. A missing text
+        whole: in windows of the model's length, each with the aspect, which count the more the
+        more they judge. Equal texts about the same are scored once. A missing text
         (None, or the NaN that a frame has in its place) counts as an empty one. Texts are
         prepared in blocks while the model is at those before.
 
@@ -159,16 +159,26 @@ class SentimentModel:
             ValueError: `about` has another length than `texts`.
             ModelError: the model knows no aspects, or one fills more than half of a window.
         """
+        logits, tokens = self.logits(texts, about)
+        known = self._temperature.probabilities(logits, tokens)
+        scores: Floats = (known @ self._to_labels).astype(np.float32)
+        return scores
+
+    def logits(
+        self, texts: Sequence[str | None], about: Sequence[str | None] | None = None
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """What `score` makes its probabilities of: each text's logits, and its number of tokens.
+
+        Shapes (texts, the model's classes) and (texts,). Errors as in `score`.
+        """
         numbers: dict[Question, int] = {}
         questions = self._questions(texts, about)
         which = np.array([numbers.setdefault(one, len(numbers)) for one in questions], np.int64)
         if not numbers:
-            return np.empty((0, len(LABELS)), dtype=np.float32)
-        logits = np.concatenate([self._logits(block) for block in self._blocks(list(numbers))])
-        odds = np.exp((logits - logits.max(axis=1, keepdims=True)) / self._temperature)
-        known = odds / odds.sum(axis=1, keepdims=True)
-        scores: Floats = (known @ self._to_labels)[which].astype(np.float32)
-        return scores
+            return np.empty((0, len(self._to_labels))), np.empty(0, np.int64)
+        blocks = [self._pooled(block) for block in self._blocks(list(numbers))]
+        logits, tokens = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        return logits[which], tokens[which]
 
     def certain(self, scores: Floats) -> npt.NDArray[np.bool_]:
         """Which rows of `scores` the model is sure enough of, (n,): the card's `certain_above`.
@@ -224,19 +234,15 @@ class SentimentModel:
         )
         which = np.array([numbers.setdefault(one, len(numbers)) for one in plain], np.int64)
         texts, about = zip(*numbers, strict=True)
-        return _Block(list(self._encoder.windows(texts, about)), len(numbers), which)
+        return _Block(list(self._encoder.windows(texts, about)), which)
 
-    def _logits(self, block: _Block) -> npt.NDArray[np.float64]:
-        """The mean logits of each question's windows, weighed by their tokens."""
+    def _pooled(self, block: _Block) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """Each question's logits and tokens."""
         found = self._classifier.logits(block.windows)
         owners = np.array([window.text for window in block.windows])
-        tokens = np.array([[len(window.ids)] for window in block.windows], dtype=np.float64)
-        sums = np.zeros((block.texts, found.shape[1]))
-        weights = np.zeros((block.texts, 1))
-        np.add.at(sums, owners, found * tokens)
-        np.add.at(weights, owners, tokens)
-        mean: npt.NDArray[np.float64] = (sums / weights)[block.which]
-        return mean
+        tokens = np.array([len(window.ids) for window in block.windows])
+        logits, lengths = pooled(found, tokens, owners, self._to_labels)
+        return logits[block.which], lengths[block.which]
 
 
 def _present(text: object) -> str:

@@ -94,7 +94,6 @@ def _calibrated(model: SentimentModel, sources: Sequence[Source]) -> SentimentMo
     """The model with the temperature that makes the held-out texts likeliest."""
     texts = [text for source in sources for text in source.texts]
     about = [a for source in sources for a in source.about or [None] * len(source.texts)]
-    scores = model.score(texts, about)
     wanted = np.concatenate([source.labels for source in sources])
-    card = {**model.card, "temperature": temperature_of(scores, wanted)}
+    card = {**model.card, **temperature_of(*model.logits(texts, about), wanted).on_card}
     return SentimentModel(model.module, model.tokenizer, card=card, device=model.device)

@@ -7,11 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nlp.model import SentimentModel
+from nlp.model.pooling import Temperature
 
 __all__ = ["Evaluation", "calibration_error", "evaluate", "temperature_of"]
 
 Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+
+_LEAST_LIKELY = 1e-12
+_BOUNDS = ((-1.2, 1.6), (-0.5, 0.5))  # of the logarithm of the usual one, and of the power
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,18 +84,14 @@ def calibration_error(scores: Floats, wanted: Labels, bins: int = 10) -> float:
     return float(error)
 
 
-def temperature_of(scores: Floats, wanted: Labels) -> float:
-    """The temperature that makes the labels likeliest, given probabilities at temperature 1.
+def temperature_of(logits: npt.NDArray[np.float64], tokens: Labels, wanted: Labels) -> Temperature:
+    """The temperature that makes the labels likeliest, given logits (texts, 3)."""
+    from scipy.optimize import minimize
 
-    Guo et al. 2017, On Calibration of Modern Neural Networks.
-    """
-    from scipy.optimize import minimize_scalar
+    def loss(found: npt.NDArray[np.float64]) -> float:
+        known = Temperature(float(np.exp(found[0])), float(found[1])).probabilities(logits, tokens)
+        right = known[np.arange(len(wanted)), wanted]
+        return float(-np.log(np.maximum(right, _LEAST_LIKELY)).mean())
 
-    logits = np.log(np.clip(scores.astype(np.float64), 1e-9, None))
-
-    def loss(temperature: float) -> float:
-        scaled = logits / temperature
-        norm = np.log(np.exp(scaled).sum(axis=1))
-        return float((norm - scaled[np.arange(len(wanted)), wanted]).mean())
-
-    return round(float(minimize_scalar(loss, bounds=(0.3, 5.0), method="bounded").x), 4)
+    best = minimize(loss, [0.0, 0.0], method="Nelder-Mead", bounds=_BOUNDS).x
+    return Temperature(round(float(np.exp(best[0])), 4), round(float(best[1]), 4))

@@ -33,8 +33,8 @@ class Source:
 
     `labels` int64 (texts,): 0 negative, 1 neutral, 2 positive. `about`: per text the aspect that
     the label speaks of, None where it is the whole text. `groups`: texts with the same one are
-    versions of a single text; an epoch sees one of them. `share`: how much of the source an epoch
-    sees.
+    versions of a single text; an epoch sees one of them. `shares`: how much of the source an epoch
+    of each member sees, from 0 to 1; members beyond the last begin with the first again.
 
     Raises:
         ModelError: columns of different lengths, or other labels.
@@ -45,7 +45,7 @@ class Source:
     labels: Ints
     about: Sequence[str | None] | None = None
     groups: Sequence[str] | None = None
-    share: float = 1.0
+    shares: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         columns = (self.labels, self.about, self.groups)
@@ -121,7 +121,7 @@ class Examples:
     weights: Floats
     source: Ints
     group: Ints
-    shares: tuple[float, ...]
+    shares: tuple[tuple[float, ...], ...]
 
     @classmethod
     def of(cls, sources: Sequence[Source], tokenizer: "Tokenizer", longest: int) -> Self:
@@ -145,27 +145,29 @@ class Examples:
             np.concatenate([_class_weights(source.labels) for source in sources]),
             np.repeat(np.arange(len(sources)), [len(source.texts) for source in sources]),
             np.unique(np.array(groups), return_inverse=True)[1],
-            tuple(source.share for source in sources),
+            tuple(source.shares for source in sources),
         )
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def drawn(self, rng: np.random.Generator) -> Ints:
-        """The rows of one epoch, shuffled: of each source its share, of each group one row."""
+    def drawn(self, rng: np.random.Generator, member: int = 0) -> Ints:
+        """The rows of a member's epoch, shuffled: a share of each source, one row of each group."""
         order = rng.permutation(len(self))
         _, first = np.unique(self.group[order], return_index=True)
         rows = order[np.sort(first)]
         source = self.source[rows]
         parts = [
-            rows[source == number][: round(share * int((source == number).sum()))]
-            for number, share in enumerate(self.shares)
+            rows[source == number][
+                : round(shares[member % len(shares)] * int((source == number).sum()))
+            ]
+            for number, shares in enumerate(self.shares)
         ]
         return rng.permutation(np.concatenate(parts))
 
-    def batches(self, size: int, rng: np.random.Generator) -> Iterator[Ints]:
-        """An epoch in random batches of examples of like length: sorted within 50 batches."""
-        rows = self.drawn(rng)
+    def batches(self, size: int, rng: np.random.Generator, member: int = 0) -> Iterator[Ints]:
+        """A member's epoch in random batches of like lengths: sorted within 50 batches."""
+        rows = self.drawn(rng, member)
         lengths = np.array([len(self.ids[i]) for i in rows])
         batches: list[Ints] = []
         for start in range(0, len(rows), 50 * size):

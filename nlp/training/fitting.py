@@ -24,9 +24,9 @@ _LAYER = re.compile(r"\.layers?\.(\d+)\.")
 _WARM_AVERAGE = 20  # steps after which the average looks back half as far as there were steps
 
 
-def steps_of(examples: Examples, plan: TrainingPlan) -> int:
-    """How many batches a member learns from."""
-    per_epoch = len(examples.drawn(np.random.default_rng(plan.seed)))
+def steps_of(examples: Examples, plan: TrainingPlan, member: int = 0) -> int:
+    """How many batches the member learns from."""
+    per_epoch = len(examples.drawn(np.random.default_rng(plan.seed), member))
     return plan.epochs * math.ceil(per_epoch / plan.batch_size)
 
 
@@ -35,7 +35,7 @@ def fit_member(
     examples: Examples,
     *,
     plan: TrainingPlan,
-    seed: int,
+    member: int = 0,
     device: str,
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
@@ -45,14 +45,15 @@ def fit_member(
     On one CPU thread, or on a GPU with the same kernels, the same seed gives the same weights,
     also when the run was cut off and goes on from `checkpoint`.
     """
-    run = _Run(module, plan, steps_of(examples, plan), device)
+    seed = plan.seed + member
+    run = _Run(module, plan, steps_of(examples, plan, member), device)
     done = run.restore(checkpoint.read()) if checkpoint is not None else 0
     step = 0
     for epoch in range(plan.epochs):
         rng = np.random.default_rng([seed, epoch])
         if step >= done:
             run.seed_dropout(seed, epoch)
-        for rows in examples.batches(plan.batch_size, rng):
+        for rows in examples.batches(plan.batch_size, rng, member):
             step += 1
             if step <= done:
                 continue

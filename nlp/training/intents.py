@@ -1,8 +1,10 @@
 """Fitting an intent model to labelled messages, with an honest hold-out."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,7 @@ Ints = npt.NDArray[np.int64]
 
 _VARYING = re.compile(r"[^\W_]*\d[^\W_]*|[\W_]+")
 _TEMPERATURES = np.geomspace(0.05, 2.0, 60)
+_FEWEST_MESSAGES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,23 +44,24 @@ def train_intents(
     Messages that differ only in numbers, case and punctuation fall on the same side of the
     split, so no copy of a held-out message was learnt from. The weights are fitted to the other
     messages, the temperature to the held-out ones; labels weigh the same, however frequent.
+    Labels of which chance would hold out every message are learnt from whole, and not measured.
 
     Raises:
-        ModelError: the lengths differ, or there are fewer than two labels with two messages.
+        ModelError: the lengths differ, there are fewer than two labels, or one has too few
+            messages.
     """
     plan = plan or IntentPlan()
     names = sorted(set(labels))
-    if len(texts) != len(labels) or len(names) < 2:
-        message = (
-            f"{len(texts)} texts and {len(labels)} labels of {len(names)} kinds: give one label "
-            "a text, and at least two kinds."
-        )
-        raise ModelError(message)
+    _check(texts, labels)
     number = {name: i for i, name in enumerate(names)}
     truth = np.array([number[label] for label in labels], dtype=np.int64)
     held_out = _held_out(texts, plan)
-    if len(set(truth[~held_out])) < len(names) or not held_out.any():
-        message = "Too few messages for a hold-out: give at least some dozens of each intent."
+    held_out &= np.isin(truth, truth[~held_out])
+    if not held_out.any():
+        message = (
+            f"None of {len(texts):,} messages falls into the hold-out of {plan.held_out_share:.0%}:"
+            " give more of them, in words of their own."
+        )
         raise ModelError(message)
     weights, biases = _fitted(_matrix(texts, plan.features)[~held_out], truth[~held_out], plan)
     card = {"labels": names, "temperature": 1.0, "certain_above": plan.certain_above}
@@ -65,12 +69,48 @@ def train_intents(
     held_texts = [text for text, held in zip(texts, held_out, strict=True) if held]
     scores = model.probabilities(held_texts)
     model.card["temperature"] = _temperature(scores, truth[held_out])
-    model.card["held_out"] = {
-        "rows": len(held_texts),
-        "accuracy": round(float((scores.argmax(1) == truth[held_out]).mean()), 4),
-        "macro_f1": round(macro_f1(truth[held_out], scores.argmax(1)), 4),
-    }
+    model.card["held_out"] = _measured(truth[held_out], scores.argmax(1), names)
     return model
+
+
+def _check(texts: Sequence[str], labels: Sequence[str]) -> None:
+    counts = Counter(labels)
+    if len(texts) != len(labels) or len(counts) < 2:
+        message = (
+            f"{len(texts)} texts and {len(labels)} labels of {len(counts)} kinds: give one label "
+            "a text, and at least two kinds."
+        )
+        raise ModelError(message)
+    few = sorted(name for name, count in counts.items() if count < _FEWEST_MESSAGES)
+    if few:
+        shown = ", ".join(f"{name!r} ({counts[name]})" for name in few[:8])
+        more = f" and {len(few) - 8} more" if len(few) > 8 else ""
+        message = (
+            f"Too few messages of {shown}{more}: give at least {_FEWEST_MESSAGES} of each intent, "
+            "better some dozens, or put rare ones together."
+        )
+        raise ModelError(message)
+
+
+def _measured(truth: Ints, guess: Ints, names: Sequence[str]) -> dict[str, Any]:
+    """How many of the guesses are right, all in all and by intent; what does not occur has none."""
+    of_intent: dict[str, dict[str, float]] = {}
+    for i, name in enumerate(names):
+        there, told = truth == i, guess == i
+        both = int((there & told).sum())
+        of_intent[name] = {"rows": int(there.sum())}
+        if there.any():
+            of_intent[name] |= {
+                "precision": round(both / max(1, int(told.sum())), 4),
+                "recall": round(both / int(there.sum()), 4),
+                "f1": round(2 * both / int(there.sum() + told.sum()), 4),
+            }
+    return {
+        "rows": len(truth),
+        "accuracy": round(float((guess == truth).mean()), 4),
+        "macro_f1": round(macro_f1(truth, guess), 4),
+        "intents": of_intent,
+    }
 
 
 def macro_f1(truth: Ints, guess: Ints) -> float:

@@ -4,6 +4,7 @@ import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,18 @@ class Task:
         """Where a member's unfinished state lies."""
         return Checkpoint(work / f"member-{member}.safetensors", f"{self.fingerprint}:{member}")
 
+    def ends(self) -> list[int]:
+        """The steps done in all when each member is, one after another.
+
+        Raises:
+            ModelError: a member has nothing to learn from.
+        """
+        steps = [steps_of(self.examples, self.plan, i) for i in range(self.plan.members)]
+        if not all(steps):
+            message = f"Member {steps.index(0)} sees no text: give it a share of some source."
+            raise ModelError(message)
+        return [*accumulate(steps)]
+
     def fit(
         self, member: int, work: Path | None, progress: Progress | None
     ) -> "dict[str, torch.Tensor]":
@@ -50,7 +63,7 @@ class Task:
                 classifier(self.encoder, seed=self.plan.seed),
                 self.examples,
                 plan=self.plan,
-                seed=self.plan.seed + member,
+                member=member,
                 device=self.device,
                 checkpoint=None if work is None else self.checkpoint(work, member),
                 progress=progress,
@@ -67,10 +80,10 @@ def fitted(
     """
     count = task.plan.members
     if processes == 1 or count == 1:
-        steps = steps_of(task.examples, task.plan)
+        ends = task.ends()
         return [
-            task.fit(member, work, _shifted(progress, member * steps, count * steps))
-            for member in range(count)
+            task.fit(member, work, _shifted(progress, before, ends[-1]))
+            for member, before in enumerate([0, *ends[:-1]])
         ]
     if work is None:
         message = "Members that are trained side by side need a folder: give work."
@@ -119,9 +132,9 @@ def _follow(
     task: Task, running: "dict[int, SpawnProcess]", messages: "Messages", progress: Progress | None
 ) -> None:
     """Passes on progress until every member is done."""
-    of = task.plan.members * steps_of(task.examples, task.plan)
+    ends = [0, *task.ends()]
+    before = ends[min(running)]
     done = dict.fromkeys(running, 0)
-    before = min(running) * of // task.plan.members
     waiting = set(running)
     while waiting:
         for member, step, loss in _received(messages):
@@ -129,7 +142,7 @@ def _follow(
             if loss is None:
                 waiting.discard(member)
             elif progress is not None:
-                progress(before + sum(done.values()), of, loss)
+                progress(before + sum(done.values()), ends[-1], loss)
         for member in waiting:
             if running[member].exitcode not in (None, 0):
                 message = f"The process that trained member {member} ended: see its error above."

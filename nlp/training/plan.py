@@ -10,9 +10,10 @@ class TrainingPlan:
     """How to fine-tune.
 
     `members` models are trained from seeds that follow `seed`, with the same new head, and their
-    weights averaged (Wortsman et al. 2022, Model soups). The learning rate falls from the head
-    down by `layer_decay` a layer. What is kept of a member is the exponential average of its
-    weights over the last steps, `averaging` of it carried on at each.
+    weights averaged (Wortsman et al. 2022, Model soups); a source may be on the diet of some more
+    than of others. The learning rate falls from the head down by `layer_decay` a layer. What is
+    kept of a member is the exponential average of its weights over the last steps, `averaging` of
+    it carried on at each.
 
     Texts are cut in the middle to `longest_tokens` to learn from, and read in windows of
     `window_tokens`: in much longer ones than it has learnt a model is less often right. A label is
@@ -21,15 +22,15 @@ class TrainingPlan:
 
     seed: int = 0
     members: int = 2
-    epochs: int = 3
+    epochs: int = 4
     batch_size: int = 32
-    learning_rate: float = 1.5e-4
-    layer_decay: float = 0.9
+    learning_rate: float = 1e-4
+    layer_decay: float = 0.95
     warmup_fraction: float = 0.1
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
     averaging: float = 0.999
     certain_above: float = 0.5
-    longest_tokens: int = 96
+    longest_tokens: int = 128
     window_tokens: int = 128
     steps_per_checkpoint: int = 500

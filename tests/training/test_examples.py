@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,7 +67,7 @@ def test_an_epoch_sees_one_version_of_a_text_and_of_a_source_its_share(
     many = toy_source(100)
     words = ("bad", "good", "okay", "very", "was", "my")
     versions = source([f"the phone {w}" for w in words], groups=list("aaabbb"))
-    half = Source(name="half", texts=many.texts, labels=many.labels, share=0.5)
+    half = Source(name="half", texts=many.texts, labels=many.labels, shares=(0.5,))
     examples = Examples.of([versions, half], tokenizer, 32)
     seen = [examples.drawn(np.random.default_rng(seed)) for seed in range(20)]
     for rows in seen:
@@ -75,6 +77,19 @@ def test_an_epoch_sees_one_version_of_a_text_and_of_a_source_its_share(
         assert sorted({*examples.group[of_versions].tolist()}) == [0, 1]
         assert (examples.source[rows] == 1).sum() == round(0.5 * (examples.source == 1).sum())
     assert len({tuple(sorted(rows.tolist())) for rows in seen}) > 10
+
+
+def test_each_member_has_a_diet_of_its_own(tokenizer: Tokenizer) -> None:
+    sources = [
+        replace(toy_source(100), shares=(1.0, 0.0)),
+        replace(toy_source(80, seed=5), shares=(0.5, 1.0)),
+    ]
+    examples = Examples.of(sources, tokenizer, 32)
+    whole = np.bincount(examples.source)
+    for member, shares in enumerate([(1.0, 0.5), (0.0, 1.0), (1.0, 0.5)]):
+        rows = examples.drawn(np.random.default_rng(0), member)
+        seen = np.bincount(examples.source[rows], minlength=2)
+        assert seen.tolist() == [round(s * n) for s, n in zip(shares, whole, strict=True)]
 
 
 def test_batches_hold_an_epoch_once_in_texts_of_like_length(tokenizer: Tokenizer) -> None:

@@ -45,9 +45,22 @@ def test_the_calibration_error_is_how_far_confidence_is_from_being_right() -> No
     assert found == pytest.approx((0.45 + 0.55) / 2, abs=1e-6)
 
 
-def test_the_temperature_of_scores_that_are_right_as_often_as_they_say_is_one() -> None:
-    scores = np.tile(np.array([[0.7, 0.2, 0.1]], dtype=np.float32), (1000, 1))
-    wanted = np.repeat([0, 1, 2], [700, 200, 100])
-    assert temperature_of(scores, wanted) == pytest.approx(1.0, abs=0.01)
-    often_wrong = np.repeat([0, 1, 2], [400, 300, 300])
-    assert temperature_of(scores, often_wrong) > 2
+LOGITS = np.tile(np.log([[0.7, 0.2, 0.1]]), (1000, 1))
+TOKENS = np.tile([8, 128], 500)
+
+
+def test_the_temperature_of_logits_that_are_right_as_often_as_they_say_is_one() -> None:
+    right = np.repeat(np.repeat([0, 1, 2], [350, 100, 50]), 2)
+    assert temperature_of(LOGITS, TOKENS, right) == pytest.approx((1.0, 0.0), abs=0.01)
+    often_wrong = np.repeat(np.repeat([0, 1, 2], [200, 150, 150]), 2)
+    assert temperature_of(LOGITS, TOKENS, often_wrong).usual > 2
+
+
+def test_where_long_texts_are_surer_than_they_say_the_temperature_falls_with_length() -> None:
+    # The short ones are right as often as they say, the long ones always.
+    wanted = np.where(TOKENS == 8, np.repeat(np.repeat([0, 1, 2], [350, 100, 50]), 2), 0)
+    found = temperature_of(LOGITS, TOKENS, wanted)
+    assert found.power < -0.1
+    short, long = found.probabilities(LOGITS[:2], TOKENS[:2])[:, 0]
+    assert short == pytest.approx(0.7, abs=0.03)
+    assert long > 0.9

@@ -63,6 +63,12 @@ def test_a_text_may_be_made_of_several_columns(folder: Path) -> None:
     assert source(text=("shop", "said")).read(folder, seed=0).texts[0] == "a. love it"
 
 
+def test_a_share_is_one_number_or_one_for_each_member(folder: Path) -> None:
+    assert source().read(folder, seed=0).shares == (1.0,)
+    assert source(share=0.5).read(folder, seed=0).shares == (0.5,)
+    assert source(share=[1, 0]).read(folder, seed=0).shares == (1.0, 0.0)
+
+
 def test_planted_sentences_need_no_file(tmp_path: Path) -> None:
     found = SourceFile(name="p", licence="Apache-2.0", planted=50).read(tmp_path, seed=3)
     assert len(found.texts) == 50
@@ -75,6 +81,8 @@ def test_planted_sentences_need_no_file(tmp_path: Path) -> None:
         ({"text": ""}, "tweets: give file, text and label, or planted"),
         ({"bands": (1, 2)}, "tweets: give labels or bands"),
         ({"labels": {}}, "tweets: give labels or bands"),
+        ({"share": [0, 0]}, "tweets: no member sees any of it"),
+        ({"share": [0.5, 1.5]}, "less than or equal to 1"),
         ({"labels": {"bad": "sad"}}, "negative"),
         ({"licens": "x"}, "licens"),
     ],

@@ -36,7 +36,7 @@ def test_a_model_of_own_texts_is_measured_and_loads(command: Command, folder: Pa
     code, out, err = command(
         *("train", folder / "mine.csv", "--text", "said", "--label", "mood"),
         *("--from", folder / "encoder", "--validation", folder / "later.csv"),
-        *("--output", folder / "model", "--epochs", 20, "--members", 1, "--learning-rate", 0.003),
+        *("--output", folder / "model", "--epochs", 20, "--members", 1, "--learning-rate", 0.002),
     )
     assert (code, err) == (0, "")
     told = json.loads(out)

@@ -70,7 +70,7 @@ def events(shop: Arrays) -> list[Event]:
 def test_a_planted_shift_is_one_event_found_in_two_days_and_closed_after_its_end(
     share: float, kind: str
 ) -> None:
-    shop = a_shop(1)
+    shop = a_shop(3)
     plant(shop, 4, 2, 120, 132, share)
     (found,) = events(shop)
     assert (found.product, found.series) == (4, 2)
@@ -171,5 +171,5 @@ def test_evidence_has_mean_one_where_nothing_has_changed() -> None:
     hits = rng.binomial(people, level).astype(float)
     usual = Usual(*(np.full(count, v) for v in (expected, size, share, share, known)))
     found = log_evidence(Counts(people.astype(float), hits, hits), usual, np.full(count, True), CPU)
-    mild = [place for place, change in enumerate(CHANGES) if change.odds < 6 and change.factor < 8]
+    mild = [place for place, change in enumerate(CHANGES) if change.odds < 6 and change.factor < 10]
     assert np.exp(found[:, mild]).mean(axis=0) == pytest.approx(1, abs=0.1)

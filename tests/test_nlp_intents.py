@@ -210,11 +210,13 @@ def test_an_intent_in_one_wording_is_learnt_and_not_measured() -> None:
         assert model.predict(["ahoy"])[0] == ["greeting"]
 
 
-def test_two_kinds_are_enough() -> None:
+def test_two_kinds_are_enough_also_saved_and_loaded(tmp_path: Path) -> None:
     pairs = [pair for pair in zip(*requests(), strict=True) if pair[1] in {"fault", "password"}]
     model = train_intents([text for text, _ in pairs], [label for _, label in pairs], SMALL)
-    found, _ = model.predict(["my phone is broken", "I lost my password"])
-    assert found == ["fault", "password"]
+    model.save(tmp_path)
+    for either in (model, IntentModel.load(tmp_path)):
+        found, _ = either.predict(["my phone is broken", "I lost my password"])
+        assert found == ["fault", "password"]
 
 
 def test_bags_have_length_one_and_forget_which_number_it_was() -> None:

@@ -126,14 +126,15 @@ def test_messages_to_support_get_the_intents_of_the_model_that_is_set(
     asked = ("it is broken", "please reset it", "@bob")
     written = [text("support", i, i, f"c{i}", "lamp", said) for i, said in enumerate(asked)]
     land(lake, {"support": written}, folder=tmp_path / "landing")
-    own = train_intents(["it broke", "broken", "reset"] * 5, ["fault", "fault", "access"] * 5)
+    said = [f"{word} {i}" for i in "abcdefghij" for word in ("broken", "reset")]
+    own = train_intents(said, ["fault", "access"] * 10)
     own.save(tmp_path / "intents")
     report = run(
         lake, [SENTIMENT], Config.load(text_model=model, intent_model=tmp_path / "intents")
     )
     assert report.steps[0].facts["intents_version"] == own.version
-    found = rows(lake, "text_sentiment").sort_values("text_id")["intent"].tolist()
-    assert found == ["fault", "access", None]
+    found = rows(lake, "text_sentiment").set_index("text_id")["intent"].dropna()
+    assert found.to_dict() == {"support0": "fault", "support1": "access"}
     with pytest.raises(ModelError, match="No intent model"):
         run(lake, [SENTIMENT], Config.load(text_model=model, intent_model=tmp_path))
 

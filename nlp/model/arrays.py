@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from nlp.errors import ModelError
@@ -31,4 +32,5 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Writes named arrays as one safetensors file."""
     from safetensors.numpy import save_file
 
-    save_file(dict(arrays), path)
+    # Of an array in another order it would write the bytes as they lie, and say nothing.
+    save_file({name: np.ascontiguousarray(of) for name, of in arrays.items()}, path)

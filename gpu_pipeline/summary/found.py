@@ -13,6 +13,8 @@ from gpu_pipeline.terminal import Column, note, print_table
 
 __all__ = ["as_records", "frame_records", "show_answers"]
 
+_COUNT, _SHARE = "{:,d}", "{:.1%}"
+
 
 def as_records(found: Answers) -> dict[str, Any]:
     """The answers as plain lists and dicts; nulls where a frame has none."""
@@ -34,7 +36,6 @@ def show_answers(found: Answers) -> None:
     if found.as_of is None:
         note("Nothing was run yet: `gpu-pipeline run` makes the answers.")
         return
-    count, share = "{:,d}", "{:.1%}"
     money = f"{{:,.{minor_digits(found.currency)}f}}"
     amounts = f", amounts in {found.currency}" if found.currency else ""
     has_before = bool(found.segments["customers_before"].notna().any())
@@ -44,10 +45,10 @@ def show_answers(found: Answers) -> None:
         found.segments,
         {
             "name": Column("segment"),
-            "customers": Column("customers", count),
+            "customers": Column("customers", _COUNT),
             **({"growth": Column("growth", "{:+.1%}")} if has_before else {}),
-            "customer_share": Column("of all", share),
-            "revenue_share": Column("of revenue", share),
+            "customer_share": Column("of all", _SHARE),
+            "revenue_share": Column("of revenue", _SHARE),
             "orders": Column("orders each", "{:.1f}"),
             "average_order": Column("average order", money),
             "days_since_last_order": Column("days since last", "{:.0f}"),
@@ -63,10 +64,10 @@ def show_answers(found: Answers) -> None:
         found.worth,
         {
             "name": Column("segment"),
-            "customers": Column("customers", count),
+            "customers": Column("customers", _COUNT),
             "expected_value": Column("each", money),
-            "value_share": Column("of all", share),
-            "churn_risk": Column("chance to buy nothing", share),
+            "value_share": Column("of all", _SHARE),
+            "churn_risk": Column("chance to buy nothing", _SHARE),
         },
     )
     _show_moves(found, has_before=has_before)
@@ -75,10 +76,10 @@ def show_answers(found: Answers) -> None:
         found.visits,
         {
             "channel": Column("channel"),
-            "sessions": Column("visits", count),
+            "sessions": Column("visits", _COUNT),
             "pages_per_session": Column("pages each", "{:.1f}"),
-            "cart_abandonment_rate": Column("carts left", share),
-            "conversion_rate": Column("bought", share),
+            "cart_abandonment_rate": Column("carts left", _SHARE),
+            "conversion_rate": Column("bought", _SHARE),
         },
     )
     between = ""
@@ -97,7 +98,7 @@ def show_answers(found: Answers) -> None:
             "model": Column("method"),
             "error": Column("error", "{:,.1f}"),
             "naive_error": Column("naive's", "{:,.1f}"),
-            "improvement": Column("better", share),
+            "improvement": Column("better", _SHARE),
         },
     )
     print_table(
@@ -105,10 +106,10 @@ def show_answers(found: Answers) -> None:
         found.forecast_quality,
         {
             "model": Column("method"),
-            "products": Column("products", count),
+            "products": Column("products", _COUNT),
             "error": Column("error", "{:,.1f}"),
             "naive_error": Column("naive's", "{:,.1f}"),
-            "improvement": Column("better", share),
+            "improvement": Column("better", _SHARE),
         },
     )
     _show_orders(found)
@@ -118,25 +119,41 @@ def show_answers(found: Answers) -> None:
         {
             "name": Column("product"),
             "category": Column("category"),
-            "units_sold_last_13_weeks": Column("sold in 13 weeks", count),
-            "return_rate": Column("sent back", share),
-            "category_return_rate": Column("its category", share),
+            "units_sold_last_13_weeks": Column("sold in 13 weeks", _COUNT),
+            "return_rate": Column("sent back", _SHARE),
+            "category_return_rate": Column("its category", _SHARE),
         },
     )
+    _show_voices(found)
+    print_table(
+        "Rejected",
+        found.rejections,
+        {
+            "source": Column("source"),
+            "reason": Column("reason"),
+            "rows": Column("rows", _COUNT),
+        },
+    )
+
+
+def _show_voices(found: Answers) -> None:
     print_table(
         "What people say, least happy first",
         found.sentiment,
         {
             "name": Column("product"),
-            "texts": Column("texts", count),
-            "negative": Column("negative", share),
-            "positive": Column("positive", share),
+            "texts": Column("texts", _COUNT),
+            "negative": Column("negative", _SHARE),
+            "positive": Column("positive", _SHARE),
         },
     )
     if len(found.unscored):
         note(unscored_line(found.unscored))
+    title = "What people began to say otherwise, or much more"
+    if len(found.sentiment) and not len(found.alerts):
+        note(f"{title}: nothing beyond chance.")
     print_table(
-        "What people began to say otherwise, or much more",
+        title,
         found.alerts,
         {"kind": Column("kind"), "told": Column("what"), "example": Column("for example")},
     )
@@ -145,18 +162,9 @@ def show_answers(found: Answers) -> None:
         found.rising_terms,
         {
             "term": Column("words"),
-            "people": Column("people this week", count),
-            "people_before": Column("in 8 weeks before", count),
+            "people": Column("people this week", _COUNT),
+            "people_before": Column("in 8 weeks before", _COUNT),
             "growth": Column("times as often", "{:.1f}"),
-        },
-    )
-    print_table(
-        "Rejected",
-        found.rejections,
-        {
-            "source": Column("source"),
-            "reason": Column("reason"),
-            "rows": Column("rows", count),
         },
     )
 

@@ -13,6 +13,7 @@ from gpu_pipeline.charts import (
     HISTORY_WEEKS,
     SHOWN_REASONS,
     forecast_fan,
+    mood_line,
     rejections_bar,
     segment_map,
     sentiment_river,
@@ -340,3 +341,37 @@ def test_charts_leave_their_frames_as_they_were() -> None:
     rejections_bar(after[3])
     for left, right in zip(before, after, strict=True):
         pd.testing.assert_frame_equal(left, right)
+
+
+def moods(count: int) -> pd.DataFrame:
+    """Days of `product_sentiment_daily`, the last of them first."""
+    days = [MONDAY + timedelta(days=day) for day in reversed(range(count))]
+    level = np.linspace(1, 0, count) if count else np.array([])
+    return pd.DataFrame(
+        {
+            "day": pd.Series(days, dtype="datetime64[us]"),
+            "texts": [2] * count,
+            "mood": level,
+            "smoothed_mood": level / 2,
+            "usual_positive_share": [0.6] * count,
+            "usual_negative_share": [0.2] * count,
+        }
+    )
+
+
+def test_a_mood_is_drawn_day_by_day_with_its_alerts() -> None:
+    alerts = pd.DataFrame({"detected_at": [MONDAY + timedelta(days=2)], "kind": ["worse"]})
+    figure = mood_line(moods(4), alerts, about=EVIL)
+    assert "<b" not in figure.to_json().replace("\\u003c", "<")
+    day, usual, smoothed = figure.data
+    assert pd.Series(day.x).is_monotonic_increasing
+    np.testing.assert_allclose(day.y, [0, 1 / 3, 2 / 3, 1])
+    np.testing.assert_allclose(smoothed.y, [0, 1 / 6, 1 / 3, 1 / 2])
+    np.testing.assert_allclose(usual.y, 0.4)
+    assert [line.x0 for line in figure.layout.shapes] == [alerts["detected_at"][0]]
+    assert [note.text for note in figure.layout.annotations][-1] == "worse"
+    assert "8 texts" in figure.layout.title.subtitle.text
+
+
+def test_a_mood_without_texts_says_so() -> None:
+    assert "no texts yet" in mood_line(moods(0), moods(0), about="Nova").to_json()

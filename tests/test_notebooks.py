@@ -69,6 +69,12 @@ def demand(shop: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     return run_cells("03_demand.ipynb", shop, tmp_path_factory.mktemp("jupyter"))
 
 
+@pytest.fixture(scope="module")
+def voices(shop: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The same of the notebook on what customers say."""
+    return run_cells("04_voice_of_customer.ipynb", shop, tmp_path_factory.mktemp("jupyter"))
+
+
 def run_cells(name: str, lake: Lake, own: Path) -> list[Any]:
     """The notebook's code cells, run on the lake from their own folder."""
     notebook = read(FOLDER / name)
@@ -138,10 +144,26 @@ def test_demand_shows_a_fan_and_its_tables(demand: list[Any]) -> None:
     assert [source.split(" = ")[0] for source in quiet] == ["lake_path"]
 
 
+def test_the_voices_show_two_pictures_and_their_tables(voices: list[Any], shop: Lake) -> None:
+    river, mood = outputs(voices, FIGURE)
+    assert [mark["name"] for mark in river["data"]] == ["negative", "neutral", "positive"]
+    assert [mark["name"] for mark in mood["data"]] == ["a day's mood", "usual", "smoothed"]
+    tables = "".join(outputs(voices, TABLE))
+    shown = shop.read("text_aspects").compute()["aspect"].unique()
+    for said in (*shown, "battery", "negative", "mentions", "usual_negative_share", "q_value"):
+        assert said in tables
+    quiet = [cell.source for cell in voices if not cell.outputs]
+    assert [source.split(" = ")[0] for source in quiet] == ["lake_path"]
+
+
 def test_notebooks_warn_of_nothing(
-    executed: list[Any], visits: list[Any], segments: list[Any], demand: list[Any]
+    executed: list[Any],
+    visits: list[Any],
+    segments: list[Any],
+    demand: list[Any],
+    voices: list[Any],
 ) -> None:
-    cells = [*executed, *visits, *segments, *demand]
+    cells = [*executed, *visits, *segments, *demand, *voices]
     assert [output for cell in cells for output in cell.outputs if "name" in output] == []
 
 

@@ -17,7 +17,7 @@ from gpu_pipeline.charts.segments import (
     segment_heat_map,
 )
 from gpu_pipeline.charts.value import value_calibration, value_lift
-from gpu_pipeline.charts.voices import sentiment_river
+from gpu_pipeline.charts.voices import mood_line, sentiment_river
 
 __all__ = [
     "HISTORY_WEEKS",
@@ -27,6 +27,7 @@ __all__ = [
     "forecast_fan",
     "funnel_steps",
     "migration_river",
+    "mood_line",
     "rejections_bar",
     "retention_map",
     "segment_choice",

@@ -100,6 +100,7 @@ _PLAIN_TIMES = {
     "timestamp[us, tz=UTC]": f"^{_DATE}{_CLOCK}(?:Z|[+-][0-9]{{2}}(?::?[0-9]{{2}})?)$",
 }
 _POOL_FRACTION = 0.5  # of the device: torch shares it
+_ANY_LOCAL_PORT = "127.0.0.1:0"
 
 
 @dataclass(frozen=True)
@@ -366,6 +367,8 @@ class Backend:
                 threads_per_worker=1,
                 memory_limit=memory or "auto",
                 dashboard_address=None,
+                # Without one the scheduler's own pages take port 8787, which another run may have.
+                scheduler_kwargs={"dashboard_address": _ANY_LOCAL_PORT},
             )
         with cluster, Client(cluster):
             yield

@@ -2,6 +2,8 @@
 
 import hashlib
 import pickle
+import socket
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
@@ -183,15 +185,25 @@ def test_threads_are_the_default_and_settings_end_with_the_cluster(expected: pd.
     assert_frames_equal(_sums(), expected)
 
 
-def test_a_worker_process_gives_the_same(expected: pd.DataFrame) -> None:
-    assert_frames_equal(_sums(workers=1, memory="1GB"), expected)
+def test_a_worker_process_gives_the_same_also_where_dasks_port_is_taken(
+    expected: pd.DataFrame,
+) -> None:
+    with socket.socket() as taken:
+        with suppress(OSError):  # taken by another one's cluster
+            taken.bind(("127.0.0.1", 8787))
+            taken.listen()
+        assert_frames_equal(_sums(workers=1, memory="1GB"), expected)
 
 
 def test_an_existing_cluster_is_used_and_left_running(expected: pd.DataFrame) -> None:
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=1, processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address=None
+        n_workers=1,
+        processes=False,
+        protocol="tcp://",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
     ) as cluster:
         for _ in range(2):
             assert_frames_equal(_sums(scheduler=cluster.scheduler_address), expected)

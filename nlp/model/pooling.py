@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from nlp.model.labels import LABELS
 
-__all__ = ["Temperature", "pooled", "softmax"]
+__all__ = ["Calibration", "Evidence", "pooled", "softmax"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -16,33 +16,53 @@ Ints = npt.NDArray[np.int64]
 _USUAL_TOKENS = 32
 _NEUTRAL = LABELS.index("neutral")
 _LEAST = 1e-3
+# How a text's log-odds of positive against negative are shared out among the labels.
+_AGAINST_OR_FOR = np.array([-0.5, 0.0, 0.5])
 
 
-class Temperature(NamedTuple):
-    """What logits are divided by before they are probabilities.
+class Evidence(NamedTuple):
+    """What is known of texts before it is weighed.
 
-    It is `usual` for a text of 32 tokens and goes with a power of the length: the more a text
-    says, the surer one may be of it, and a mean of logits alone is not. (Guo et al. 2017, On
-    Calibration of Modern Neural Networks, with a length.)
+    `logits` (texts, classes) of the transformer, `tokens` (texts,), and `polarity` (texts,), the
+    log-odds by the texts' phrases.
     """
 
-    usual: float = 1.0
-    power: float = 0.0
+    logits: Floats
+    tokens: Ints
+    polarity: Floats
+
+    def take(self, rows: Ints) -> Self:
+        """The evidence of these texts, in this order."""
+        return type(self)(self.logits[rows], self.tokens[rows], self.polarity[rows])
+
+
+class Calibration(NamedTuple):
+    """How evidence becomes probabilities.
+
+    Logits are divided by `temperature` for a text of 32 tokens, which goes with a power of the
+    length: the more a text says, the surer one may be of it, and a mean of logits alone is not
+    (Guo et al. 2017, On Calibration of Modern Neural Networks, with a length). Of its phrases'
+    log-odds the part `phrases` is added, all of them at most, which goes with the length too.
+    """
+
+    temperature: float = 1.0
+    temperature_power: float = 0.0
+    phrases: float = 0.0
+    phrases_power: float = 0.0
 
     @classmethod
     def of_card(cls, card: Mapping[str, Any]) -> Self:
-        """The one on a model's card, 1 for all lengths where there is none."""
-        return cls(card.get("temperature", 1.0), card.get("temperature_power", 0.0))
+        """The one on a model's card; one that changes nothing where there is none."""
+        return cls(**{name: card[name] for name in cls._fields if name in card})
 
-    @property
-    def on_card(self) -> dict[str, float]:
-        """What a card says of it."""
-        return {"temperature": self.usual, "temperature_power": self.power}
-
-    def probabilities(self, logits: Floats, tokens: Ints) -> Floats:
-        """Probabilities (texts, classes) of texts of so many tokens each."""
-        each = self.usual * (np.maximum(tokens, 1) / _USUAL_TOKENS) ** self.power
-        return softmax(logits / each[:, None])
+    def probabilities(self, evidence: Evidence) -> Floats:
+        """Probabilities of each text's classes, (texts, classes)."""
+        length = np.maximum(evidence.tokens, 1) / _USUAL_TOKENS
+        logits = evidence.logits / (self.temperature * length**self.temperature_power)[:, None]
+        if self.phrases:
+            part = np.minimum(self.phrases * length**self.phrases_power, 1)
+            logits = logits + (part * evidence.polarity)[:, None] * _AGAINST_OR_FOR
+        return softmax(logits)
 
 
 def softmax(logits: Floats) -> Floats:

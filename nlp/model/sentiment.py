@@ -22,9 +22,10 @@ from nlp.model.folders import (
     weights_digest,
 )
 from nlp.model.labels import LABELS, label_columns
-from nlp.model.pooling import Temperature, pooled
+from nlp.model.phrases import Phrases
+from nlp.model.pooling import Calibration, Evidence, pooled
 from nlp.model.running import Classifier
-from nlp.model.weights import quantised, read_module
+from nlp.model.weights import quantised, read_weights
 from nlp.text import normalise
 
 if TYPE_CHECKING:
@@ -43,9 +44,13 @@ _TEXTS_PER_BLOCK = 8192
 
 
 class _Block(NamedTuple):
-    """Questions ready for the model: their windows, and which text each question is of."""
+    """Questions ready for the model.
+
+    Their windows, the log-odds of each question's phrases, and which of them each one asked is.
+    """
 
     windows: list[Window]
+    polarity: npt.NDArray[np.float64]
     which: npt.NDArray[np.int64]
 
 
@@ -64,6 +69,7 @@ class SentimentModel:
         module: "PreTrainedModel",
         tokenizer: "Tokenizer",
         *,
+        phrases: Phrases | None = None,
         card: dict[str, Any] | None = None,
         device: str = "cpu",
         precision: Precision = "float32",
@@ -73,12 +79,13 @@ class SentimentModel:
         self.precision = precision
         self.tokenizer = tokenizer
         self.module = module
+        self.phrases = phrases
         self._classifier = Classifier(module, device, precision)
         longest = longest_input(module)
         window = int(self.card.get("window_tokens", longest))
         self._encoder = Encoder(tokenizer, min(window, longest))
         self._to_labels = label_columns(module.config.id2label or {})
-        self._temperature = Temperature.of_card(self.card)
+        self._calibration = Calibration.of_card(self.card)
 
     @property
     def version(self) -> str:
@@ -116,9 +123,12 @@ class SentimentModel:
         card = checked_card(folder)
         card["files"] = {WEIGHTS: weights_digest(folder)} | card.get("files", {})
         chosen = available_device(device)
+        tokenizer = read_tokenizer(folder)
+        weights = read_weights(folder)
         return cls(
-            read_module(folder),
-            read_tokenizer(folder),
+            weights.module,
+            tokenizer,
+            phrases=Phrases.of_stored(weights.rest, tokenizer.get_vocab_size()),
             card=card,
             device=chosen,
             precision=native_precision(chosen) if precision == "auto" else precision,
@@ -134,7 +144,8 @@ class SentimentModel:
 
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        save_file(quantised(self.module.state_dict()), target / WEIGHTS)
+        phrases = {} if self.phrases is None else self.phrases.stored()
+        save_file({**quantised(self.module.state_dict()), **phrases}, target / WEIGHTS)
         (target / "config.json").write_text(self.module.config.to_json_string())
         self.tokenizer.save(str(target / "tokenizer.json"))
         files = ("config.json", WEIGHTS, "tokenizer.json")
@@ -159,26 +170,21 @@ class SentimentModel:
             ValueError: `about` has another length than `texts`.
             ModelError: the model knows no aspects, or one fills more than half of a window.
         """
-        logits, tokens = self.logits(texts, about)
-        known = self._temperature.probabilities(logits, tokens)
+        known = self._calibration.probabilities(self.evidence(texts, about))
         scores: Floats = (known @ self._to_labels).astype(np.float32)
         return scores
 
-    def logits(
+    def evidence(
         self, texts: Sequence[str | None], about: Sequence[str | None] | None = None
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        """What `score` makes its probabilities of: each text's logits, and its number of tokens.
-
-        Shapes (texts, the model's classes) and (texts,). Errors as in `score`.
-        """
+    ) -> Evidence:
+        """What `score` makes its probabilities of. Errors as in `score`."""
         numbers: dict[Question, int] = {}
         questions = self._questions(texts, about)
         which = np.array([numbers.setdefault(one, len(numbers)) for one in questions], np.int64)
         if not numbers:
-            return np.empty((0, len(self._to_labels))), np.empty(0, np.int64)
+            return Evidence(np.empty((0, len(self._to_labels))), np.empty(0, np.int64), np.empty(0))
         blocks = [self._pooled(block) for block in self._blocks(list(numbers))]
-        logits, tokens = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        return logits[which], tokens[which]
+        return Evidence(*(np.concatenate(parts) for parts in zip(*blocks, strict=True))).take(which)
 
     def certain(self, scores: Floats) -> npt.NDArray[np.bool_]:
         """Which rows of `scores` the model is sure enough of, (n,): the card's `certain_above`.
@@ -234,15 +240,18 @@ class SentimentModel:
         )
         which = np.array([numbers.setdefault(one, len(numbers)) for one in plain], np.int64)
         texts, about = zip(*numbers, strict=True)
-        return _Block(list(self._encoder.windows(texts, about)), which)
+        windows = list(self._encoder.windows(texts, about))
+        if self.phrases is None:
+            return _Block(windows, np.zeros(len(texts)), which)
+        return _Block(windows, self.phrases.polarity(windows, len(texts)), which)
 
-    def _pooled(self, block: _Block) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        """Each question's logits and tokens."""
+    def _pooled(self, block: _Block) -> Evidence:
+        """What each question of a block has for evidence."""
         found = self._classifier.logits(block.windows)
         owners = np.array([window.text for window in block.windows])
         tokens = np.array([len(window.ids) for window in block.windows])
         logits, lengths = pooled(found, tokens, owners, self._to_labels)
-        return logits[block.which], lengths[block.which]
+        return Evidence(logits, lengths, block.polarity).take(block.which)
 
 
 def _present(text: object) -> str:

@@ -1,16 +1,17 @@
 """Weights in a folder: as floats or in a byte each, in one file or in shards."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.errors import ModelError
 from nlp.model.folders import weight_files
+from nlp.model.phrases import PREFIX
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-__all__ = ["quantised", "read_module", "restored"]
+__all__ = ["Weights", "quantised", "read_weights", "restored"]
 
 # What files of some kinds hold besides the classifier: numbers of positions, which are known, and
 # what only pre-training needs.
@@ -22,8 +23,15 @@ _NOT_NEEDED = (
 _OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}
 
 
-def read_module(folder: Path) -> "PreTrainedModel":
-    """The float32 classifier in the folder, of any kind that transformers knows.
+class Weights(NamedTuple):
+    """What a folder holds: the classifier, and tensors that stand beside it, by name."""
+
+    module: "PreTrainedModel"
+    rest: "dict[str, torch.Tensor]"
+
+
+def read_weights(folder: Path) -> Weights:
+    """The float32 classifier in the folder, of any kind that transformers knows, and the rest.
 
     Raises:
         ModelError: the folder holds no sequence classifier, or its weights are another's.
@@ -45,11 +53,12 @@ def read_module(folder: Path) -> "PreTrainedModel":
         raise ModelError(message) from error
     try:
         stored = {name: value for path in files for name, value in load_file(path).items()}
-        _load(module, restored(stored))
+        rest = {name: value for name, value in stored.items() if name.startswith(PREFIX)}
+        _load(module, restored({k: v for k, v in stored.items() if k not in rest}))
     except (SafetensorError, RuntimeError) as error:
         message = f"{files[0]} doesn't fit {folder / 'config.json'}: {_in_short(error)}"
         raise ModelError(message) from error
-    return module
+    return Weights(module, rest)
 
 
 def quantised(weights: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":

@@ -12,10 +12,11 @@ from nlp.model import SentimentModel
 from nlp.model.encoding import read_tokenizer
 from nlp.model.folders import weights_digest
 from nlp.training.encoders import classifier, encoder_folder
-from nlp.training.evaluation import Evaluation, evaluate, temperature_of
+from nlp.training.evaluation import Evaluation, calibration_of, evaluate
 from nlp.training.examples import Examples, Source
 from nlp.training.fitting import Progress
 from nlp.training.members import Task, fitted
+from nlp.training.phrases import known_phrases, learnt_phrases
 from nlp.training.plan import TrainingPlan
 
 __all__ = [
@@ -43,11 +44,12 @@ def train(
     """A classifier fine-tuned on the sources, its probabilities calibrated on others.
 
     `encoder` is the folder of an encoder, which gets a new head, or of a trained three-class
-    model. The plan's members are trained one after another, or in that many `processes`, on one
-    CPU thread each (two of them get 1.4 times as far as one with two threads), or on the GPU
-    `device`; the same plan, texts and encoder give the same weights. With a folder `work` a
-    training that was cut off goes on from there when it is asked for again. `progress` is called
-    with (steps done, steps in all, loss), over all members.
+    model, whose phrases are kept where no source is one to learn phrases from. The plan's members
+    are trained one after another, or in that many `processes`, on one CPU thread each (two of them
+    get 1.4 times as far as one with two threads), or on the GPU `device`; the same plan, texts and
+    encoder give the same weights. With a folder `work` a training that was cut off goes on from
+    there when it is asked for again. `progress` is called with (steps done, steps in all, loss),
+    over all members.
 
     Raises:
         ModelError: a source's labels are others, or the encoder's folder lacks weights.
@@ -75,7 +77,8 @@ def train(
         "certain_above": plan.certain_above,
         "window_tokens": plan.window_tokens,
     }
-    model = SentimentModel(module, tokenizer, card=card, device=device)
+    phrases = learnt_phrases(sources, tokenizer, plan) or known_phrases(encoder, tokenizer)
+    model = SentimentModel(module, tokenizer, phrases=phrases, card=card, device=device)
     return _calibrated(model, calibrate_on) if calibrate_on else model
 
 
@@ -91,9 +94,15 @@ def _fingerprint(examples: Examples, encoder: Path, plan: TrainingPlan) -> str:
 
 
 def _calibrated(model: SentimentModel, sources: Sequence[Source]) -> SentimentModel:
-    """The model with the temperature that makes the held-out texts likeliest."""
+    """The model with the calibration that makes the held-out texts likeliest."""
     texts = [text for source in sources for text in source.texts]
     about = [a for source in sources for a in source.about or [None] * len(source.texts)]
     wanted = np.concatenate([source.labels for source in sources])
-    card = {**model.card, **temperature_of(*model.logits(texts, about), wanted).on_card}
-    return SentimentModel(model.module, model.tokenizer, card=card, device=model.device)
+    found = calibration_of(model.evidence(texts, about), wanted)
+    return SentimentModel(
+        model.module,
+        model.tokenizer,
+        phrases=model.phrases,
+        card={**model.card, **found._asdict()},
+        device=model.device,
+    )

@@ -7,15 +7,17 @@ import numpy as np
 import numpy.typing as npt
 
 from nlp.model import SentimentModel
-from nlp.model.pooling import Temperature
+from nlp.model.pooling import Calibration, Evidence
 
-__all__ = ["Evaluation", "calibration_error", "evaluate", "temperature_of"]
+__all__ = ["Evaluation", "calibration_error", "calibration_of", "evaluate"]
 
 Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 _LEAST_LIKELY = 1e-12
-_BOUNDS = ((-1.2, 1.6), (-0.5, 0.5))  # of the logarithm of the usual one, and of the power
+# Where to look: the logarithm of the temperature and its power, and of the phrases' part and its.
+_BOUNDS = ((-1.2, 1.6), (-0.5, 0.5), (-5.0, 0.0), (0.0, 1.0))
+_START = (0.0, 0.0, -2.0, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +86,25 @@ def calibration_error(scores: Floats, wanted: Labels, bins: int = 10) -> float:
     return float(error)
 
 
-def temperature_of(logits: npt.NDArray[np.float64], tokens: Labels, wanted: Labels) -> Temperature:
-    """The temperature that makes the labels likeliest, given logits (texts, 3)."""
+def calibration_of(evidence: Evidence, wanted: Labels) -> Calibration:
+    """The calibration that makes the labels (texts,) likeliest, given evidence of three classes.
+
+    Where no text has a phrase, there is only a temperature to find.
+    """
     from scipy.optimize import minimize
 
+    has_phrases = bool(evidence.polarity.any())
+    size = 4 if has_phrases else 2
+
+    def calibration(found: Sequence[float]) -> Calibration:
+        usual, power, *phrases = found
+        part = (float(np.exp(phrases[0])), float(phrases[1])) if phrases else ()
+        return Calibration(float(np.exp(usual)), float(power), *part)
+
     def loss(found: npt.NDArray[np.float64]) -> float:
-        known = Temperature(float(np.exp(found[0])), float(found[1])).probabilities(logits, tokens)
+        known = calibration(found.tolist()).probabilities(evidence)
         right = known[np.arange(len(wanted)), wanted]
         return float(-np.log(np.maximum(right, _LEAST_LIKELY)).mean())
 
-    best = minimize(loss, [0.0, 0.0], method="Nelder-Mead", bounds=_BOUNDS).x
-    return Temperature(round(float(np.exp(best[0])), 4), round(float(best[1]), 4))
+    best = minimize(loss, _START[:size], method="Nelder-Mead", bounds=_BOUNDS[:size]).x
+    return Calibration(*(round(value, 4) for value in calibration(best.tolist())))

@@ -16,7 +16,7 @@ from nlp.text import normalise
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["Examples", "Source"]
+__all__ = ["Examples", "Source", "class_weights", "unique"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -35,6 +35,7 @@ class Source:
     the label speaks of, None where it is the whole text. `groups`: texts with the same one are
     versions of a single text; an epoch sees one of them. `shares`: how much of the source an epoch
     of each member sees, from 0 to 1; members beyond the last begin with the first again.
+    `phrases`: whether phrases are learnt from it too, which takes thousands of long texts.
 
     Raises:
         ModelError: columns of different lengths, or other labels.
@@ -46,6 +47,7 @@ class Source:
     about: Sequence[str | None] | None = None
     groups: Sequence[str] | None = None
     shares: tuple[float, ...] = (1.0,)
+    phrases: bool = False
 
     def __post_init__(self) -> None:
         columns = (self.labels, self.about, self.groups)
@@ -126,7 +128,7 @@ class Examples:
     @classmethod
     def of(cls, sources: Sequence[Source], tokenizer: "Tokenizer", longest: int) -> Self:
         """All sources' texts, those that repeat within a source left out."""
-        sources = [_unique(source) for source in sources]
+        sources = [unique(source) for source in sources]
         ids: list[list[int]] = []
         second: list[int] = []
         for source in sources:
@@ -142,7 +144,7 @@ class Examples:
             ids,
             second,
             np.concatenate([source.labels for source in sources]),
-            np.concatenate([_class_weights(source.labels) for source in sources]),
+            np.concatenate([class_weights(source.labels) for source in sources]),
             np.repeat(np.arange(len(sources)), [len(source.texts) for source in sources]),
             np.unique(np.array(groups), return_inverse=True)[1],
             tuple(source.shares for source in sources),
@@ -178,13 +180,14 @@ class Examples:
             yield batches[number]
 
 
-def _unique(source: Source) -> Source:
+def unique(source: Source) -> Source:
+    """The source without texts that repeat; of copies the last counts."""
     keys = zip(source.texts, source.about or [None] * len(source.texts), strict=True)
     rows = {(normalise(text), about): i for i, (text, about) in enumerate(keys)}
     return source.take(np.fromiter(rows.values(), np.int64, len(rows)))
 
 
-def _class_weights(labels: Ints) -> Floats:
+def class_weights(labels: Ints) -> Floats:
     """Per example: how much it counts, so that the classes that occur count alike."""
     counts = np.bincount(labels, minlength=len(LABELS))
     weights = len(labels) / ((counts > 0).sum() * counts.clip(min=1))

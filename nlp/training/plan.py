@@ -18,6 +18,9 @@ class TrainingPlan:
     Texts are cut in the middle to `longest_tokens` to learn from, and read in windows of
     `window_tokens`: in much longer ones than it has learnt a model is less often right. A label is
     certain whose probability reaches `certain_above`.
+
+    Phrases are learnt that stand in `phrase_texts` texts or more, by a logistic regression of
+    that inverse strength of regularisation; the `most_phrases` that weigh most are kept.
     """
 
     seed: int = 0
@@ -33,4 +36,7 @@ class TrainingPlan:
     certain_above: float = 0.5
     longest_tokens: int = 128
     window_tokens: int = 128
+    phrase_texts: int = 2
+    phrase_strength: float = 30.0
+    most_phrases: int = 200_000
     steps_per_checkpoint: int = 500

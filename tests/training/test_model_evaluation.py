@@ -3,7 +3,8 @@ import pytest
 from tiny_model import classifier_folder
 
 from nlp import SentimentModel
-from nlp.training.evaluation import calibration_error, evaluate, temperature_of
+from nlp.model.pooling import Evidence
+from nlp.training.evaluation import calibration_error, calibration_of, evaluate
 
 
 def test_an_evaluation_is_in_fractions(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -45,22 +46,34 @@ def test_the_calibration_error_is_how_far_confidence_is_from_being_right() -> No
     assert found == pytest.approx((0.45 + 0.55) / 2, abs=1e-6)
 
 
-LOGITS = np.tile(np.log([[0.7, 0.2, 0.1]]), (1000, 1))
 TOKENS = np.tile([8, 128], 500)
+EVIDENCE = Evidence(np.tile(np.log([[0.7, 0.2, 0.1]]), (1000, 1)), TOKENS, np.zeros(1000))
+AS_OFTEN = np.repeat(np.repeat([0, 1, 2], [350, 100, 50]), 2)
 
 
 def test_the_temperature_of_logits_that_are_right_as_often_as_they_say_is_one() -> None:
-    right = np.repeat(np.repeat([0, 1, 2], [350, 100, 50]), 2)
-    assert temperature_of(LOGITS, TOKENS, right) == pytest.approx((1.0, 0.0), abs=0.01)
+    assert calibration_of(EVIDENCE, AS_OFTEN) == pytest.approx((1.0, 0.0, 0.0, 0.0), abs=0.01)
     often_wrong = np.repeat(np.repeat([0, 1, 2], [200, 150, 150]), 2)
-    assert temperature_of(LOGITS, TOKENS, often_wrong).usual > 2
+    assert calibration_of(EVIDENCE, often_wrong).temperature > 2
 
 
 def test_where_long_texts_are_surer_than_they_say_the_temperature_falls_with_length() -> None:
     # The short ones are right as often as they say, the long ones always.
-    wanted = np.where(TOKENS == 8, np.repeat(np.repeat([0, 1, 2], [350, 100, 50]), 2), 0)
-    found = temperature_of(LOGITS, TOKENS, wanted)
-    assert found.power < -0.1
-    short, long = found.probabilities(LOGITS[:2], TOKENS[:2])[:, 0]
+    found = calibration_of(EVIDENCE, np.where(TOKENS == 8, AS_OFTEN, 0))
+    assert found.temperature_power < -0.1
+    short, long = found.probabilities(EVIDENCE.take(np.array([0, 1])))[:, 0]
     assert short == pytest.approx(0.7, abs=0.03)
     assert long > 0.9
+
+
+def test_phrases_count_as_far_as_they_are_right() -> None:
+    # What the logits leave open between negative and positive, the phrases know in these texts.
+    open_ = np.tile(np.log([[0.45, 0.1, 0.45]]), (1000, 1))
+    wanted = np.tile([0, 2, 2, 0], 250)
+    knowing = Evidence(open_, TOKENS, np.where(wanted == 2, 3.0, -3.0))
+    guessing = Evidence(open_, TOKENS, np.tile([3.0, -3.0], 500))
+    right, of_no_use = calibration_of(knowing, wanted), calibration_of(guessing, wanted)
+    assert (right.probabilities(knowing).argmax(axis=1) == wanted).all()
+    assert right.phrases > 0.9
+    assert of_no_use.phrases < 0.02
+    assert of_no_use.probabilities(guessing)[:, 0] == pytest.approx(0.45, abs=0.06)

@@ -314,6 +314,25 @@ def test_the_page_draws_the_numbers_of_the_lake(lake: Lake, tmp_path: Path) -> N
     assert "Case" in figures["forecast-2"]["layout"]["title"]["text"]
 
 
+def test_the_page_draws_the_mood_of_what_the_first_alert_is_about(
+    lake: Lake, tmp_path: Path
+) -> None:
+    alert = {"product_id": "p1", "aspect": "battery", "kind": "worse", "examples": "[]"}
+    put(lake, "trend_alerts", {**alert, "opened_at": MONDAY, "detected_at": MONDAY})
+    moods = {("p1", "battery"): -0.5, ("p1", ""): 0.25, ("p2", "battery"): 0.75}
+    days = [
+        {"product_id": product, "aspect": aspect, "day": MONDAY, "texts": 3, "mood": mood}
+        for (product, aspect), mood in moods.items()
+    ]
+    put(lake, "product_sentiment_daily", *days)
+    page = Page(write_report(lake, tmp_path / "p.html", answers=answers(lake)))
+    drawn = page.figures()["mood"]
+    assert "mood" in page.pictures
+    (mood,) = [one for one in drawn["data"] if one["name"] == "a day's mood"]
+    assert numbers(mood["y"]) == [-0.5]
+    assert "battery of p1" in drawn["layout"]["title"]["text"]
+
+
 def test_the_page_of_an_empty_lake_says_what_is_missing(lake: Lake, tmp_path: Path) -> None:
     page = Page(write_report(lake, tmp_path / "page.html", answers=answers(lake)))
     assert page.pictures == []

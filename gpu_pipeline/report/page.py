@@ -16,6 +16,7 @@ from gpu_pipeline.charts import (
     forecast_fan,
     funnel_steps,
     migration_river,
+    mood_line,
     rejections_bar,
     segment_heat_map,
     segment_map,
@@ -103,6 +104,8 @@ def _pictures(lake: Lake, answers: Answers) -> dict[str, "go.Figure"]:
     texts = texts[texts["label"].notna()]
     if len(texts):
         pictures["sentiment"] = sentiment_river(texts)
+    if len(answers.alerts):
+        pictures["mood"] = _mood(lake, answers.alerts)
     if len(answers.rejections):
         pictures["rejections"] = rejections_bar(answers.rejections)
     return pictures
@@ -122,6 +125,17 @@ def _fans(lake: Lake, products: pd.DataFrame) -> dict[str, "go.Figure"]:
             zip(products["product_id"], products["name"], strict=True), 1
         )
     }
+
+
+def _mood(lake: Lake, alerts: pd.DataFrame) -> "go.Figure":
+    """How the product of the first alert sounds day by day, or the aspect that it is about."""
+    product, name, aspect = alerts.loc[0, ["product_id", "name", "aspect"]]
+    chosen = [("product_id", "==", product), ("aspect", "==", aspect)]
+    return mood_line(
+        rows_of(lake, "product_sentiment_daily", None, chosen),
+        rows_of(lake, "trend_alerts", None, chosen),
+        about=f"{aspect} of {name}" if aspect else str(name),
+    )
 
 
 def _origin(lake: Lake) -> str:
@@ -248,6 +262,7 @@ def _voices(answers: Answers, places: Mapping[str, str]) -> list[str]:
         or f"<p>No product has {FEWEST_TEXTS} or more texts yet.</p>",
         f"<p>{escape(unscored_line(answers.unscored))}</p>" if len(answers.unscored) else "",
         "<h3>What changed</h3>",
+        places.get("mood", ""),
         table_of(answers.alerts, ALERTS) or "<p>Nothing beyond chance.</p>",
         table_of(answers.rising_terms, TERMS),
     ]

@@ -6,7 +6,7 @@ import traceback
 import uuid
 
 from fastapi import Request
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +16,15 @@ __all__ = ["Exchange"]
 
 # The largest request: 256 texts of 20,000 characters, each at most 6 bytes as JSON.
 BODY_BYTES_MAX = 32 * 2**20
+_LENGTH_DIGITS = 20  # enough to know that it is more
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # Answers are about people: no proxy keeps them.
+    "Cache-Control": "no-store",
+    # A browser that opens an answer as a page may do nothing with it.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 logger = logging.getLogger(__name__)
@@ -40,7 +49,10 @@ class Exchange:
         scope.setdefault("state", {})["request_id"] = answering.request_id
         started = time.perf_counter()
         try:
-            await self.app(scope, _limited(receive), answering.send)
+            if _declared_bytes(scope) > BODY_BYTES_MAX:
+                await problem(413, Request(scope))(scope, receive, answering.send)
+            else:
+                await self.app(scope, _limited(receive), answering.send)
         except Exception as error:  # noqa: BLE001 - the end of the line for every bug
             logger.error("request %s failed: %s", answering.request_id, _without_message(error))
             if answering.status is None:
@@ -68,10 +80,15 @@ class _Answering:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.request_id
-            headers["X-Content-Type-Options"] = "nosniff"
-            # Answers are about people: no proxy keeps them.
-            headers.setdefault("Cache-Control", "no-store")
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
         await self._send(message)
+
+
+def _declared_bytes(scope: Scope) -> int:
+    """How long the request says that its body is; what comes is counted all the same."""
+    declared: str = Headers(scope=scope).get("Content-Length", "")
+    return int(declared[:_LENGTH_DIGITS]) if declared.isdecimal() else 0
 
 
 def _limited(receive: Receive) -> Receive:

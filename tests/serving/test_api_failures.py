@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -169,6 +170,38 @@ def test_every_answer_has_an_id_of_its_own(shop: TestClient) -> None:
     paths = ["/", "/docs", "/healthz", "/assets/docs.js", "/openapi.json", "/v1/segments", "/x"]
     ids = [shop.get(path).headers["X-Request-ID"] for path in paths * 2]
     assert len(set(ids)) == len(ids)
+
+
+def test_a_body_that_declares_to_be_too_long_is_refused_before_it_is_read(
+    shop: TestClient,
+) -> None:
+    read = []
+
+    def body() -> Iterator[bytes]:
+        read.append(1)
+        yield b"[]"
+
+    for declared in (str(32 * 2**20 + 1), "9" * 4000):
+        headers = {"Content-Length": declared, "Content-Type": "application/json"}
+        answer = shop.post("/v1/sentiment", content=body(), headers=headers)
+        assert is_problem(answer, 413)
+    assert not read
+
+
+def test_a_body_that_says_nothing_of_its_length_is_counted_as_it_comes(shop: TestClient) -> None:
+    parts = (b" " * 2**20 for _ in range(33))
+    headers = {"Content-Type": "application/json"}
+    assert is_problem(shop.post("/v1/sentiment", content=parts, headers=headers), 413)
+
+
+def test_a_browser_may_do_nothing_with_an_answer(shop: TestClient) -> None:
+    for path in ("/v1/segments", "/healthz", "/nothing", "/v1/customers/nobody"):
+        headers = shop.get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        policy = "default-src 'none'; frame-ancestors 'none'"
+        assert headers["Content-Security-Policy"] == policy
+    assert "script-src 'self'" in shop.get("/docs").headers["Content-Security-Policy"]
 
 
 def test_answers_about_people_are_kept_by_no_proxy(shop: TestClient) -> None:
